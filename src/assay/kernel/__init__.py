@@ -1,0 +1,1 @@
+"""The machinery that knows no model and no metric: stages, the run loop, and the protocols."""

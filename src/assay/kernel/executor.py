@@ -1,0 +1,61 @@
+"""Fan-out through one protocol: in this process, or over local worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+def cores() -> int:
+    """Return the number of processor cores this process may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on Linux
+        return max(1, os.cpu_count() or 1)
+
+
+class Executor(Protocol):
+    """Runs calls, anywhere, and gives the results back as they come.
+
+    `threads` is how many threads each call may use, so that workers never fight over the cores.
+    `calls` is read lazily, a few ahead of what runs: an iterator that ends early ends the work.
+    """
+
+    threads: int
+
+    def run(self, calls: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
+        """Yield each call's result in the order of completion; the first exception is raised."""
+        ...
+
+
+class Serial:
+    """Every call in this process, one after the other, with all cores for each."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or cores()
+
+    def run(self, calls: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
+        """Yield results one by one."""
+        for function, arguments in calls:
+            yield function(*arguments)
+
+
+class LocalProcesses:
+    """Worker processes on this machine (joblib's loky), the cores shared out among them."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or cores()
+        self.threads = max(1, cores() // self.workers)
+
+    def run(self, calls: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
+        """Yield results as workers finish; numeric libraries get `threads` threads in each."""
+        import joblib  # heavy: only when processes are really wanted
+
+        with joblib.parallel_config("loky", inner_max_num_threads=self.threads):
+            parallel = joblib.Parallel(
+                n_jobs=self.workers, return_as="generator_unordered", pre_dispatch="n_jobs"
+            )
+            yield from parallel(joblib.delayed(function)(*args) for function, args in calls)

@@ -1,0 +1,177 @@
+"""The contract that every model family keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from assay.records.audit import Finding
+from assay.records.fitted import Candidate, Field, Signature
+from assay.records.report import Curve
+from assay.records.snapshot import Column, DataSnapshot, Problem
+from assay.records.spec import GateSpec, ProjectSpec, SplitSection
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a family needs and can do, so that no caller asks for its name."""
+
+    needs_labels: bool = True
+    ordered_in_time: bool = False
+    deterministic: bool = True
+    exportable: bool = True
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as they were ingested.
+
+    `frame` has the feature columns. `target` is (n,) int64 codes into `Problem.classes`, or
+    (n,) float64 for a number, or None when it is not known.
+    """
+
+    frame: pl.DataFrame
+    target: NDArray[np.int64] | NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers for n rows: `values` is (n, classes) probabilities, or (n,) numbers.
+
+    A label is the class with the highest probability after rounding to 9 digits, the first of
+    equals, so that the last bit of a sum never flips one. For two classes this is "positive at
+    0.5 or more" when `positive_code` is given.
+    """
+
+    values: NDArray[np.float64]
+    classes: tuple[str, ...] = ()
+
+    def codes(self, positive_code: int | None = None) -> NDArray[np.int64]:
+        """Return (n,) class codes; raises ValueError for numbers."""
+        if self.values.ndim != 2:
+            raise ValueError("numbers have no labels")
+        rounded = self.values.round(9)
+        if positive_code is not None and rounded.shape[1] == 2:
+            other = 1 - positive_code
+            chosen = rounded[:, positive_code] >= 0.5
+            codes: NDArray[np.int64] = (chosen * (positive_code - other) + other).astype("int64")
+            return codes
+        return rounded.argmax(axis=1).astype("int64")
+
+
+class Model(Protocol):
+    """A candidate, fitted."""
+
+    candidate: Candidate
+    rounds: int | None
+    """Iterations that early stopping chose, None where that does not apply."""
+
+    def predict(self, frame: pl.DataFrame) -> Predictions:
+        """Answer with the library that trained the model."""
+        ...
+
+    def state(self) -> bytes:
+        """Return everything needed to restore the model, without pickled code."""
+        ...
+
+
+class Predictor(Protocol):
+    """A loaded package: what is served."""
+
+    signature: Signature
+
+    def predict(self, frame: pl.DataFrame) -> Predictions:
+        """Answer for any rows that have the input columns; the package's own engine computes."""
+        ...
+
+
+class PredictorLoader(Protocol):
+    """Loads a package's files without the libraries that trained it."""
+
+    def __call__(self, files: Mapping[str, bytes], signature: Signature) -> Predictor:
+        """Return the predictor of these files (name to content)."""
+        ...
+
+
+class Family(Protocol):
+    """A kind of machine learning, in the kernel's verbs.
+
+    Every method is a pure function of its arguments and the seed. `problem` is what the project
+    file and the data together ask.
+    """
+
+    id: str
+    """`name@version`; the version changes when the same inputs would train another model."""
+    capabilities: Capabilities
+
+    def problem(self, spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Problem:
+        """State task, classes, features and metrics.
+
+        Raises DataError when the target cannot carry the task, SpecError when a metric or gate
+        does not fit it.
+        """
+        ...
+
+    def profile(self, problem: Problem, snapshot: DataSnapshot) -> Sequence[Finding]:
+        """Return the findings that this family adds to the audit."""
+        ...
+
+    def split_policy(self, policy: SplitSection, problem: Problem) -> SplitSection:
+        """Return the policy with what this family insists on filled in, such as stratifying."""
+        ...
+
+    def baselines(self, problem: Problem, columns: Sequence[Column]) -> tuple[Candidate, ...]:
+        """Return the trivial and simple models that always run first."""
+        ...
+
+    def candidates(
+        self, problem: Problem, columns: Sequence[Column], rows: int
+    ) -> tuple[Candidate, ...]:
+        """Return what to try, best guesses first, as declared values."""
+        ...
+
+    def fit(
+        self,
+        candidate: Candidate,
+        problem: Problem,
+        train: Rows,
+        valid: Rows | None,
+        rounds: int | None,
+        seed: int,
+        threads: int,
+    ) -> Model:
+        """Fit everything, encoders too, on `train` alone; `valid` only stops early.
+
+        Without `valid`, `rounds` says how many iterations to run (None: the candidate's own).
+        """
+        ...
+
+    def restore(self, candidate: Candidate, problem: Problem, state: bytes) -> Model:
+        """Rebuild a fitted model from `Model.state`."""
+        ...
+
+    def export(
+        self, members: Sequence[tuple[Model, float]], problem: Problem, inputs: Sequence[Field]
+    ) -> tuple[dict[str, bytes], Signature]:
+        """Return the files of a package for the weighted mean of the members, and its signature."""
+        ...
+
+    def nasty_rows(self, problem: Problem, train: Rows, seed: int) -> pl.DataFrame:
+        """Return rows made from training rows to break an export: missing, unseen, extreme."""
+        ...
+
+    def explain(
+        self, problem: Problem, predictor: Predictor, rows: Rows, seed: int
+    ) -> tuple[Curve, ...]:
+        """Return the plots that explain a model on rows it was not fitted on."""
+        ...
+
+    def default_gates(self, problem: Problem) -> tuple[GateSpec, ...]:
+        """Return the gates that `assay init` proposes."""
+        ...

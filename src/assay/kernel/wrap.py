@@ -1,0 +1,106 @@
+"""What happens around every stage, as one visible list of wrappers folded from the outside in."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from assay.errors import TransientFault
+from assay.kernel.stage import Context, Inputs, Note, Stage
+from assay.records.base import Record, digest
+
+RETRIES = 2
+"""How often a stage is tried again after a TransientFault."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stage's record and what it cost."""
+
+    record: Record
+    cached: bool = False
+    seconds: float = 0.0
+    peak_rss_mb: float = 0.0
+
+
+Call = Callable[[Inputs, Context], Outcome]
+Wrapper = Callable[[Stage, Call], Call]
+
+
+def peak_rss_mb() -> float:
+    """Return the largest resident memory this process has had, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def cached(stage: Stage, call: Call) -> Call:
+    """Skip work whose record exists: this is also how an interrupted run resumes."""
+
+    def wrapped(inputs: Inputs, context: Context) -> Outcome:
+        record = context.recall(stage.key(inputs), stage.produces)
+        if record is not None:
+            context.notify(Note(stage.name, stage.title, 1, 1, 0.0, cached=True))
+            return Outcome(record, cached=True)
+        return call(inputs, context)
+
+    return wrapped
+
+
+def ledgered(stage: Stage, call: Call) -> Call:
+    """Write the finished record, its parents and its cost to the ledger."""
+
+    def wrapped(inputs: Inputs, context: Context) -> Outcome:
+        context.notify(Note(stage.name, stage.title))
+        done = call(inputs, context)
+        parents = tuple(digest(inputs[name]) for name in stage.needs)
+        cost = {"seconds": round(done.seconds, 3), "peak_rss_mb": round(done.peak_rss_mb, 1)}
+        context.remember(stage.key(inputs), stage.name, done.record, parents, **cost)
+        context.notify(Note(stage.name, stage.title, 1, 1, done.seconds))
+        return done
+
+    return wrapped
+
+
+def measured(_: Stage, call: Call) -> Call:
+    """Take the time and the peak memory."""
+
+    def wrapped(inputs: Inputs, context: Context) -> Outcome:
+        start = time.perf_counter()
+        done = call(inputs, context)
+        return replace(done, seconds=time.perf_counter() - start, peak_rss_mb=peak_rss_mb())
+
+    return wrapped
+
+
+def retried(stage: Stage, call: Call) -> Call:
+    """Try again what failed for a reason outside, after 0.5 s and 1 s."""
+
+    def wrapped(inputs: Inputs, context: Context) -> Outcome:
+        for attempt in range(RETRIES):
+            try:
+                return call(inputs, context)
+            except TransientFault as fault:
+                context.notify(Note(stage.name, f"trying again: {fault.message}"))
+                time.sleep(0.5 * (attempt + 1))
+        return call(inputs, context)
+
+    return wrapped
+
+
+WRAPPERS: tuple[Wrapper, ...] = (cached, ledgered, measured, retried)
+"""Outermost first."""
+
+
+def build(stage: Stage) -> Call:
+    """Fold the wrappers around a stage."""
+
+    def plain(inputs: Inputs, context: Context) -> Outcome:
+        return Outcome(stage.body(inputs, context))
+
+    call: Call = plain
+    for wrapper in reversed(WRAPPERS):
+        call = wrapper(stage, call)
+    return call

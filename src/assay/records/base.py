@@ -1,0 +1,52 @@
+"""What every record has: a tag with its schema version, a JSON form, and a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+
+from assay.errors import Tampered
+
+
+class Record(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="record"
+):
+    """A frozen noun; subclasses set `tag="name@schema"` and never change a written field."""
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 lower-case hexadecimal characters."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def to_json(value: Any) -> bytes:
+    """Encode a record or plain JSON data with sorted keys: equal values give equal bytes."""
+    return _encoder.encode(value)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `value`."""
+    return digest_of(to_json(value))
+
+
+def from_json(data: bytes, kind: type[AnyRecord]) -> AnyRecord:
+    """Decode `data` as a record of type `kind`.
+
+    Raises:
+        Tampered: the bytes are no JSON, or not the JSON of such a record.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Tampered(
+            "RECORD-UNREADABLE",
+            f"these bytes are not a {kind.__name__} record: {error}",
+            hint="restore the file from a copy, or run `assay verify` to see what else is damaged",
+        ) from error

@@ -1,0 +1,99 @@
+"""Candidates, how they scored out of fold, and the members that were fitted in the end."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from assay.records.base import Record
+
+
+class Candidate(Record, frozen=True, kw_only=True, tag="candidate@1"):
+    """A model that could be fitted: a name, its kind, and its parameters as plain values."""
+
+    name: str
+    kind: str
+    params: dict[str, Any] = {}
+
+
+class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
+    """One candidate, cross-validated.
+
+    `scores` has the primary metric of each fold; `rounds` the iterations that early stopping
+    chose in each fold (empty where it does not apply); `predictions` the digest of the stored
+    out-of-fold predictions (npy, one row per training row, NaN where none was made).
+    """
+
+    candidate: Candidate
+    status: Literal["done", "skipped", "failed"]
+    score: float | None = None
+    scores: tuple[float, ...] = ()
+    rounds: tuple[int, ...] = ()
+    predictions: str = ""
+    seconds: float = 0.0
+    note: str = ""
+
+
+class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
+    """Every trial of a search, baselines first, and the ensemble chosen from them.
+
+    `weights` maps a candidate's name to its share; they sum to 1. `score` is the out-of-fold
+    score of the ensemble.
+    """
+
+    metric: str
+    baselines: tuple[Trial, ...]
+    trials: tuple[Trial, ...]
+    weights: dict[str, float]
+    score: float
+    stopped_by: Literal["done", "budget"] = "done"
+    seconds: float = 0.0
+
+    @property
+    def baseline(self) -> Trial:
+        """Return the baseline with the best out-of-fold score (put first by the search)."""
+        return self.baselines[0]
+
+
+class Member(Record, frozen=True, kw_only=True, tag="member@1"):
+    """A candidate fitted on all training rows; `state` is the digest of its stored state."""
+
+    candidate: Candidate
+    weight: float
+    rounds: int | None
+    state: str
+
+
+class Field(Record, frozen=True, kw_only=True, tag="field@1"):
+    """One input column of a model, with what training saw of it."""
+
+    name: str
+    type: str
+    missing: bool
+    low: float | None = None
+    high: float | None = None
+    categories: tuple[str, ...] = ()
+
+
+class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
+    """What a model takes and gives back."""
+
+    family: str
+    task: str
+    target: str
+    inputs: tuple[Field, ...]
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+
+
+class Fitted(Record, frozen=True, kw_only=True, tag="fitted@1"):
+    """The champion and the baseline fitted on all training rows, and the champion's exported files.
+
+    `files` maps a file name of the package to the digest of its content.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    baseline: Member
+    signature: Signature
+    files: dict[str, str]
+    seconds: float = 0.0

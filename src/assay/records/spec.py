@@ -1,0 +1,123 @@
+"""The project file as a record: problem, data, metric, split, gates and budget."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from assay.records.base import Record
+
+Agency = Literal["default", "template", "accepted", "user"]
+"""Who made a choice: the tool, a template, a proposal of `assay init` left as it was, a person."""
+
+
+class ProjectSection(Record, frozen=True, kw_only=True, tag="spec.project@1"):
+    """What the project is for."""
+
+    name: str
+    question: str = ""
+    decision: str = ""
+    family: str = "tabular"
+    task: str | None = None
+    template: str = ""
+
+
+class DataSection(Record, frozen=True, kw_only=True, tag="spec.data@1"):
+    """Where the table comes from and what its columns mean."""
+
+    target: str
+    source: str | None = None
+    sql: str | None = None
+    connection: str | None = None
+    positive: str | None = None
+    drop: tuple[str, ...] = ()
+    types: dict[str, str] = {}
+    missing: tuple[str, ...] = ()
+    description: str = ""
+
+
+class FeaturesSection(Record, frozen=True, kw_only=True, tag="spec.features@1"):
+    """Python of the project's own, applied to rows before anything is fitted."""
+
+    transform: str | None = None
+
+
+class SplitSection(Record, frozen=True, kw_only=True, tag="spec.split@1"):
+    """How the test rows are set aside; at most one of the `*_on` keys is set."""
+
+    test: float = 0.2
+    seed: int = 0
+    folds: int = 5
+    stratify_on: str | None = None
+    group_on: str | None = None
+    time_on: str | None = None
+    group_time_on: tuple[str, str] | None = None
+    predefined_on: str | None = None
+    test_values: tuple[str, ...] = ("test",)
+
+
+class MetricSection(Record, frozen=True, kw_only=True, tag="spec.metric@1"):
+    """The headline metric and those reported beside it."""
+
+    primary: str | None = None
+    also: tuple[str, ...] = ()
+
+
+class SliceSpec(Record, frozen=True, kw_only=True, tag="spec.slice@1"):
+    """A column whose values are reported one by one."""
+
+    column: str
+
+
+class GateSpec(Record, frozen=True, kw_only=True, tag="spec.gate@1"):
+    """One acceptance rule; exactly one of `at_least`, `at_most`, `beats` is set."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    beats: str | None = None
+
+
+class Acceptance(Record, frozen=True, kw_only=True, tag="spec.acceptance@1"):
+    """A finding of the audit that a person takes responsibility for."""
+
+    code: str
+    reason: str
+    where: str | None = None
+
+
+class AuditSection(Record, frozen=True, kw_only=True, tag="spec.audit@1"):
+    """Findings that do not stop this project, each with its reason."""
+
+    accept: tuple[Acceptance, ...] = ()
+
+
+class BudgetSection(Record, frozen=True, kw_only=True, tag="spec.budget@1"):
+    """How long the search may fit candidates, in seconds."""
+
+    time: float = 30.0
+
+
+class Choice(Record, frozen=True, kw_only=True, tag="choice@1"):
+    """One key of the project file, its value, and who chose it."""
+
+    path: str
+    value: Any
+    agency: Agency
+
+
+class ProjectSpec(Record, frozen=True, kw_only=True, tag="spec@1"):
+    """A whole project file, checked, with every default filled in.
+
+    `choices` lists every key with its agency; it does not enter the seal.
+    """
+
+    project: ProjectSection
+    data: DataSection
+    features: FeaturesSection = FeaturesSection()
+    split: SplitSection = SplitSection()
+    metric: MetricSection = MetricSection()
+    slices: tuple[SliceSpec, ...] = ()
+    gates: tuple[GateSpec, ...] = ()
+    audit: AuditSection = AuditSection()
+    budget: BudgetSection = BudgetSection()
+    choices: tuple[Choice, ...] = ()
