@@ -57,12 +57,14 @@ class Predictions:
         if self.values.ndim != 2:
             raise ValueError("numbers have no labels")
         rounded = self.values.round(9)
+        codes: NDArray[np.int64]
         if positive_code is not None and rounded.shape[1] == 2:
             other = 1 - positive_code
             chosen = rounded[:, positive_code] >= 0.5
-            codes: NDArray[np.int64] = (chosen * (positive_code - other) + other).astype("int64")
-            return codes
-        return rounded.argmax(axis=1).astype("int64")
+            codes = (chosen * (positive_code - other) + other).astype("int64")
+        else:
+            codes = rounded.argmax(axis=1).astype("int64")
+        return codes
 
 
 class Model(Protocol):
