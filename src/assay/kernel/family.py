@@ -67,6 +67,14 @@ class Predictions:
         return codes
 
 
+def class_labels(target: pl.Series) -> pl.Series:
+    """Return a target as text: whole numbers without a decimal point, booleans in lower case."""
+    if target.dtype.is_float():
+        whole = target.cast(int, strict=False)
+        target = whole if bool((whole == target).all()) else target
+    return target.cast(str)
+
+
 class Model(Protocol):
     """A candidate, fitted."""
 

@@ -32,6 +32,7 @@ class DataSection(Record, frozen=True, kw_only=True, tag="spec.data@1"):
     drop: tuple[str, ...] = ()
     types: dict[str, str] = {}
     missing: tuple[str, ...] = ()
+    missing_target: Literal["error", "drop"] = "error"
     description: str = ""
 
 
