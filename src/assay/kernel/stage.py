@@ -36,12 +36,14 @@ class Context:
     """What a stage may use besides its inputs: the store, the ledger, workers, and a voice.
 
     `finished` is the fold over the ledger that makes resuming work: the key of each piece of
-    work to the digest of its record. `folder` is where a run may put files (packages, reports).
+    work to the digest of its record. `folder` is where a run may put files (packages, reports), `project`
+    where the project file and its own code lie.
     """
 
     store: Store
     ledger: Ledger
     folder: Path
+    project: Path = Path()
     run: str = ""
     actor: str = field(default_factory=getpass.getuser)
     executor: Executor = field(default_factory=Serial)

@@ -33,6 +33,20 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
     note: str = ""
 
 
+class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
+    """One candidate fitted on one fold: the smallest piece of training that is never done twice.
+
+    `predictions` is the digest of the validation rows' predictions (npy), in row order.
+    """
+
+    candidate: str
+    fold: int
+    predictions: str
+    rounds: int | None
+    seconds: float
+    failed: str = ""
+
+
 class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
     """Every trial of a search, baselines first, and the ensemble chosen from them.
 
@@ -75,7 +89,11 @@ class Field(Record, frozen=True, kw_only=True, tag="field@1"):
 
 
 class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
-    """What a model takes and gives back."""
+    """What a model takes and gives back.
+
+    `labels` says how a class is answered: as text, a whole number or a boolean. `interval` is,
+    for a number, what to add to a prediction for the ends of its 90 % interval.
+    """
 
     family: str
     task: str
@@ -83,6 +101,8 @@ class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
     inputs: tuple[Field, ...]
     classes: tuple[str, ...] = ()
     positive: str | None = None
+    labels: Literal["text", "integer", "boolean"] = "text"
+    interval: tuple[float, float] | None = None
 
 
 class Fitted(Record, frozen=True, kw_only=True, tag="fitted@1"):

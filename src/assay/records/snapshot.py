@@ -44,7 +44,8 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
     """A table as it stood when it was read.
 
     `content` is the digest of the cleaned table's values, the same whatever file format they
-    came in. `table` is the digest of the stored Arrow IPC file.
+    came in. `table` is the digest of the stored Arrow IPC file. `raw` has the feature columns as
+    they were before `features.transform`, empty where there is none.
     """
 
     source: str
@@ -52,6 +53,7 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
     table: str
     rows: int
     columns: tuple[Column, ...]
+    raw: tuple[Column, ...] = ()
     cleaning: tuple[CleaningStep, ...] = ()
     dropped: tuple[str, ...] = ()
     licence: str = ""

@@ -93,9 +93,10 @@ class AuditSection(Record, frozen=True, kw_only=True, tag="spec.audit@1"):
 
 
 class BudgetSection(Record, frozen=True, kw_only=True, tag="spec.budget@1"):
-    """How long the search may fit candidates, in seconds."""
+    """How long the search may fit candidates, in seconds; `only` names the candidates to try."""
 
     time: float = 30.0
+    only: tuple[str, ...] = ()
 
 
 class Choice(Record, frozen=True, kw_only=True, tag="choice@1"):

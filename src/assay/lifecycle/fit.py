@@ -1,0 +1,148 @@
+"""The members of the champion and the best baseline, fitted on all training rows and exported."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import numpy as np
+
+from assay.kernel.family import Model, Predictions, Rows
+from assay.kernel.stage import Context, Inputs, Note, take
+from assay.kernel.store import Store
+from assay.lifecycle.material import Material, read_array
+from assay.lifecycle.search import fit_scope
+from assay.records.base import digest
+from assay.records.fitted import Candidate, Field, Fitted, Leaderboard, Member, Trial
+from assay.records.snapshot import Column, DataSnapshot, Problem
+from assay.records.split import Split
+
+INTERVAL = (0.05, 0.95)
+"""Ends of the prediction interval of a number."""
+
+MORE_ROWS = 1.1
+"""More iterations for a fit on all rows than early stopping chose on a part of them."""
+
+
+def fit(inputs: Inputs, context: Context) -> Fitted:
+    """Run the stage: each member is remembered on its own, so none is fitted twice."""
+    start = time.perf_counter()
+    material = Material.open(inputs, context.store)
+    board = take(inputs, "search", Leaderboard)
+    train = material.rows(material.train_index)
+    everyone = {trial.candidate.name: trial for trial in (*board.baselines, *board.trials)}
+    seed = take(inputs, "split", Split).seed
+    scope = fit_scope(inputs)
+
+    def member(trial: Trial, weight: float) -> Member:
+        return _member(material, context, train, trial, weight, scope, seed)
+
+    members = tuple(member(everyone[name], share) for name, share in board.weights.items())
+    baseline = member(board.baseline, 1.0)
+    models = [(restore(material, context.store, m), m.weight) for m in members]
+    snapshot = take(inputs, "snapshot", DataSnapshot)
+    files, signature = material.family.export(
+        models, material.problem, input_fields(snapshot, material)
+    )
+    kind = snapshot.column(material.problem.target).type
+    signature = msgspec.structs.replace(
+        signature,
+        labels={"number": "integer", "boolean": "boolean"}.get(kind, "text"),
+        interval=_interval(
+            material, context.store, [(everyone[m.candidate.name], m.weight) for m in members]
+        ),
+    )
+    return Fitted(
+        name=" + ".join(f"{m.weight:.0%} {m.candidate.name}" for m in members)
+        if len(members) > 1
+        else members[0].candidate.name,
+        members=members,
+        baseline=baseline,
+        signature=signature,
+        files={name: context.store.put(data) for name, data in sorted(files.items())},
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def _interval(
+    material: Material, store: Store, members: list[tuple[Trial, float]]
+) -> tuple[float, float] | None:
+    """Return the 5 % and 95 % quantiles of the out-of-fold residuals, None for classes.
+
+    The interval of CV+ with the folds' residuals pooled (Barber et al., Annals of Statistics
+    2021, section 3), which needs no further rows.
+    """
+    if material.problem.classes:
+        return None
+    guess = np.sum([read_array(store.get(t.predictions)) * w for t, w in members], axis=0)
+    residuals = material.rows(material.train_index).target - guess
+    low, high = np.quantile(residuals[np.isfinite(residuals)], INTERVAL)
+    return float(low), float(high)
+
+
+def restore(material: Material, store: Store, member: Member) -> Model:
+    """Return a fitted member, rebuilt from its stored state."""
+    return material.family.restore(member.candidate, material.problem, store.get(member.state))
+
+
+def blend(models: list[tuple[Model, float]], rows: Rows) -> Predictions:
+    """Return the weighted mean of the members' predictions, each by its own library."""
+    parts = [(model.predict(rows.frame), weight) for model, weight in models]
+    values = np.sum([p.values * weight for p, weight in parts], axis=0)
+    return Predictions(values, parts[0][0].classes)
+
+
+def input_fields(snapshot: DataSnapshot, material: Material) -> tuple[Field, ...]:
+    """Return what the model takes: the problem's features, with what training saw of them."""
+    return tuple(field_of(snapshot.column(name)) for name in material.problem.features)
+
+
+def field_of(column: Column) -> Field:
+    """Describe a column as an input."""
+    return Field(
+        name=column.name,
+        type=column.type,
+        missing=column.missing > 0,
+        low=column.low,
+        high=column.high,
+        categories=tuple(value for value, _ in column.top) if column.type == "category" else (),
+    )
+
+
+def rounds_for_all(trial: Trial) -> int | None:
+    """Return the iterations for a fit on all training rows, None where that does not apply."""
+    return max(1, round(float(np.mean(trial.rounds)) * MORE_ROWS)) if trial.rounds else None
+
+
+def _member(
+    material: Material,
+    context: Context,
+    train: Rows,
+    trial: Trial,
+    weight: float,
+    scope: str,
+    seed: int,
+) -> Member:
+    rounds = rounds_for_all(trial)
+    key = digest({"member": scope, "candidate": trial.candidate, "rounds": rounds, "seed": seed})
+    known = context.recall(key, Member)
+    if known is None or not context.store.has(known.state):
+        context.notify(Note("fit", f"{trial.candidate.name} on all training rows"))
+        state = _fit(material, trial.candidate, train, rounds, seed, context.executor.threads)
+        known = Member(
+            candidate=trial.candidate, weight=1.0, rounds=rounds, state=context.store.put(state)
+        )
+        context.remember(key, f"fit:{trial.candidate.name}:all", known)
+    return Member(candidate=known.candidate, weight=weight, rounds=known.rounds, state=known.state)
+
+
+def _fit(
+    material: Material,
+    candidate: Candidate,
+    train: Rows,
+    rounds: int | None,
+    seed: int,
+    threads: int,
+) -> bytes:
+    problem: Problem = material.problem
+    return material.family.fit(candidate, problem, train, None, rounds, seed, threads).state()

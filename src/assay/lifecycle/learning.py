@@ -1,0 +1,69 @@
+"""The learning curve: the leading candidate on growing shares of the training rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.evaluate.curves import learning_curve
+from assay.kernel.family import Predictions, Rows
+from assay.kernel.stage import Context, Inputs, Note, take
+from assay.lifecycle.fit import rounds_for_all
+from assay.lifecycle.material import Material
+from assay.metrics import get
+from assay.records.fitted import Leaderboard
+from assay.records.report import Curve
+from assay.records.split import Split
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+
+
+def learning(inputs: Inputs, context: Context) -> Curve:
+    """Run the stage: fit on shares of one fold's training rows, score on both of its parts."""
+    material = Material.open(inputs, context.store)
+    board = take(inputs, "search", Leaderboard)
+    seed = take(inputs, "split", Split).seed
+    leader = max(board.weights, key=lambda name: board.weights[name])
+    trial = next(t for t in (*board.trials, *board.baselines) if t.candidate.name == leader)
+    train, valid = material.fold(material.folds[-1])
+    held_out = material.rows(valid)
+    # a time-ordered fold grows from its latest rows, any other from a random part
+    order = train[::-1] if material.ordered else np.random.default_rng(seed).permutation(train)
+    sizes, seen, unseen = [], [], []
+    for place, share in enumerate(SHARES):
+        size = max(20, round(share * train.size))
+        if size > train.size or (sizes and size <= sizes[-1]):
+            continue
+        context.notify(Note("learning", f"{leader} on {size:,} rows", place + 1, len(SHARES)))
+        part = material.rows(np.sort(order[:size]))
+        scores = _scores(material, context, trial.candidate.name, board, part, held_out, seed)
+        if scores is not None:
+            sizes.append(size)
+            seen.append(scores[0])
+            unseen.append(scores[1])
+    return learning_curve(sizes, seen, unseen, board.metric)
+
+
+def _scores(
+    material: Material,
+    context: Context,
+    name: str,
+    board: Leaderboard,
+    part: Rows,
+    held_out: Rows,
+    seed: int,
+) -> tuple[float, float] | None:
+    """Return the scores on the rows fitted and on the rows held out; None when a class is absent."""
+    problem = material.problem
+    if problem.classes and np.unique(part.target).size < len(problem.classes):
+        return None
+    trial = next(t for t in (*board.trials, *board.baselines) if t.candidate.name == name)
+    model = material.family.fit(
+        trial.candidate, problem, part, None, rounds_for_all(trial), seed, context.executor.threads
+    )
+    metric = get(problem.primary)
+
+    def score(rows: Rows) -> float:
+        answer: Predictions = model.predict(rows.frame)
+        return metric.compute(rows.target, answer, problem.positive_code)
+
+    return score(part), score(held_out)

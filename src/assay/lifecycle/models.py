@@ -1,0 +1,92 @@
+"""The registry's verbs on a store: list, promote, roll back, and what was live when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.errors import UsageError
+from assay.kernel.stage import Context
+from assay.lifecycle.result import plain
+from assay.package.manifest import read_files
+from assay.records.package import ModelVersion
+from assay.registry import change
+from assay.registry.fold import Registry, fold
+from assay.stores.workspace import Workspace, default_location, open_workspace
+
+Where = str | Path | None
+
+
+def models(store: Where = None) -> list[ModelVersion]:
+    """Return every version of every model, the champions marked by their alias."""
+    return fold(_open(store).ledger.read()).listing()
+
+
+def promote(reference: str, reason: str = "", *, store: Where = None) -> ModelVersion:
+    """Make `NAME@VERSION` the champion, once its package is verified.
+
+    Raises:
+        Refused: its gates did not accept it and no reason is given.
+        Tampered: its package is not what it was built as.
+    """
+    workspace = _open(store)
+    version = fold(workspace.ledger.read()).resolve(reference)
+    read_files(workspace.root / "packages" / version.package)
+    return change.promote(_context(workspace), reference, reason)
+
+
+def rollback(name: str, reason: str = "", *, store: Where = None) -> ModelVersion:
+    """Make the version that was live before the champion again, once its package is verified."""
+    workspace = _open(store)
+    registry = fold(workspace.ledger.read())
+    before = registry.previous(registry.resolve(name).name)
+    if before is not None:
+        read_files(workspace.root / "packages" / registry.versions[name][before - 1].package)
+    return change.rollback(_context(workspace), name, reason)
+
+
+def history(name: str, at: str = "", *, store: Where = None) -> dict[str, Any]:
+    """Return every move of a model's champion, and with `at` what was live at that time.
+
+    `at` is ISO 8601; without a time zone it is UTC. Raises UsageError for anything else.
+    """
+    registry = fold(_open(store).ledger.read())
+    if name not in registry.versions:
+        registry.resolve(name)
+    answer: dict[str, Any] = {
+        "name": name,
+        "moves": [vars(move) for move in registry.moves.get(name, [])],
+        "versions": [plain(version) for version in _versions(registry, name)],
+    }
+    if at:
+        move = registry.live_at(name, _utc(at))
+        answer["at"] = at
+        answer["live"] = vars(move) if move else None
+    return answer
+
+
+def _versions(registry: Registry, name: str) -> list[ModelVersion]:
+    return [version for version in registry.listing() if version.name == name]
+
+
+def _utc(at: str) -> str:
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise UsageError(
+            "TIME-FORMAT",
+            "this is no point in time",
+            got=at,
+            allowed=["2026-11-22", "2026-11-22T14:30", "2026-11-22T14:30:00+01:00"],
+        ) from error
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _open(store: Where) -> Workspace:
+    return open_workspace(store or default_location(None), create=False)
+
+
+def _context(workspace: Workspace) -> Context:
+    return Context(workspace.store, workspace.ledger, workspace.root)

@@ -1,0 +1,198 @@
+"""Ask a model: any rows in, the same kind of rows out."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from assay.data.conform import conform, to_polars
+from assay.data.ingest import apply_transform
+from assay.data.source import read_any
+from assay.errors import DataError, StoreError, UsageError
+from assay.kernel.family import Predictions
+from assay.package.load import LoadedPackage
+from assay.package.load import load as load_package
+from assay.package.manifest import MANIFEST
+from assay.records.fitted import Signature
+from assay.registry.fold import fold
+from assay.stores.workspace import default_location, open_workspace
+
+WRITERS = (".csv", ".parquet", ".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded package under the name it was asked for by; `digest` names its exact content."""
+
+    reference: str
+    package: LoadedPackage
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the package."""
+        return self.package.digest
+
+    @property
+    def signature(self) -> Signature:
+        """Return what the model takes and gives back."""
+        return self.package.signature
+
+    def predict(self, frame: Any) -> Any:
+        """Answer for rows, in the kind of frame they came in: polars, pandas, or a list of dicts.
+
+        Returns:
+            One row per row, in order: `prediction`, and `probability_<class>` for each class, or
+            `low` and `high` (a 90 % interval) for a number.
+
+        Raises:
+            DataError: columns are missing, or a cell is not of its column's type.
+        """
+        answer = answers(self._ask(to_polars(frame)), self.signature)
+        return _in_kind_of(frame, answer)
+
+    def _ask(self, raw: pl.DataFrame) -> Predictions:
+        rows = conform(raw, self.signature.inputs)
+        code = self.package.manifest.code
+        if code is not None and self.package.code is not None:
+            rows = apply_transform(rows, code, self.package.code)
+            rows = conform(rows, self.package.predictor.signature.inputs)
+        return self.package.predictor.predict(rows)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(f.name)}</td><td>{f.type}</td></tr>" for f in self.signature.inputs
+        )
+        return f"<h4>{escape(self.reference)}: {escape(self.signature.target)}</h4><table>{rows}</table>"
+
+
+def load(
+    reference: str | Path, *, store: str | Path | None = None, allow_code: bool = False
+) -> Model:
+    """Load `NAME`, `NAME@VERSION`, `NAME@champion`, or the folder of a package.
+
+    Every byte is verified first.
+
+    Raises:
+        UsageError: no such model or package.
+        Tampered: the package is not what it was built as.
+        Refused: it needs Python of its project's own and `allow_code` is False.
+    """
+    path = package_path(reference, store)
+    return Model(str(reference), load_package(path, allow_code=allow_code))
+
+
+def package_path(reference: str | Path, store: str | Path | None = None) -> Path:
+    """Return the folder of a package, by path or by name; raises UsageError."""
+    path = Path(reference)
+    if path.name == MANIFEST:
+        path = path.parent
+    if (path / MANIFEST).exists():
+        return path
+    if os.sep in str(reference):
+        raise UsageError(
+            "PACKAGE-NOT-FOUND",
+            "there is no package in this folder",
+            where=str(path),
+            hint="name a folder with a manifest.json, or a model such as churn@champion",
+        )
+    workspace = open_workspace(store or default_location(None), create=False)
+    version = fold(workspace.ledger.read()).resolve(str(reference))
+    return workspace.root / "packages" / version.package
+
+
+def answers(predictions: Predictions, signature: Signature) -> pl.DataFrame:
+    """Return predictions as columns: `prediction` and what belongs to it."""
+    if not signature.classes:
+        low, high = signature.interval or (0.0, 0.0)
+        number = pl.Series("prediction", predictions.values)
+        return pl.DataFrame([number, (number + low).alias("low"), (number + high).alias("high")])
+    code = None
+    if signature.positive is not None:
+        code = signature.classes.index(signature.positive)
+    labels = pl.Series("prediction", signature.classes, dtype=pl.String).gather(
+        predictions.codes(code)
+    )
+    if signature.labels == "integer":
+        labels = labels.cast(pl.Int64)
+    elif signature.labels == "boolean":
+        labels = labels == "true"
+    chances = [
+        pl.Series(f"probability_{name}", predictions.values[:, place])
+        for place, name in enumerate(signature.classes)
+    ]
+    return pl.DataFrame([labels, *chances])
+
+
+def predict_file(model: Model, file: Path, out: Path) -> int:
+    """Answer for every row of a data file; writes its columns and the answers, whole or not at all.
+
+    Returns the number of rows.
+
+    Raises:
+        UsageError: the ending of `out` is not one that can be written.
+        DataError: the file cannot be read, or does not fit the model.
+        StoreError: there is no room or no right to write.
+    """
+    if out.suffix.lower() not in WRITERS:
+        raise UsageError(
+            "PREDICT-FORMAT",
+            "the ending of the output file names no format that can be written",
+            got=out.name,
+            allowed=WRITERS,
+        )
+    raw = read_any(file)
+    answer = answers(model._ask(raw), model.signature)
+    taken = set(answer.columns) & set(raw.columns)
+    if taken:
+        answer = answer.rename({name: f"{name}_predicted" for name in taken})
+    _write(pl.concat([raw, answer], how="horizontal"), out)
+    return raw.height
+
+
+def _write(table: pl.DataFrame, out: Path) -> None:
+    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        if out.suffix.lower() == ".parquet":
+            table.write_parquet(draft)
+        elif out.suffix.lower() == ".csv":
+            table.write_csv(draft)
+        else:
+            table.write_ndjson(draft)
+        draft.replace(out)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            "PREDICT-NOT-WRITTEN",
+            f"the answers could not be written: {error}",
+            where=str(out),
+            hint="free some room, check the rights, or write to another place with -o",
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _in_kind_of(given: Any, answer: pl.DataFrame) -> Any:
+    """Return `answer` as polars, pandas (with the same index), a dict, or a list of dicts."""
+    if isinstance(given, pl.DataFrame):
+        return answer
+    if type(given).__module__.partition(".")[0] == "pandas":
+        columns = {name: answer[name].to_list() for name in answer.columns}
+        return type(given)(columns, index=given.index)
+    if isinstance(given, Mapping):
+        one = cast("Mapping[str, Any]", given)
+        columns = answer.to_dict(as_series=False)
+        many = any(isinstance(v, Sequence) and not isinstance(v, str) for v in one.values())
+        return columns if many else {name: values[0] for name, values in columns.items()}
+    if isinstance(given, Sequence):
+        return answer.to_dicts()
+    raise DataError(
+        "FRAME-KIND",
+        "rows come as a polars or pandas frame, a list of dicts, or a dict of lists",
+        got=type(given).__name__,
+    )

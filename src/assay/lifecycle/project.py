@@ -1,0 +1,124 @@
+"""From a project folder to everything a run is given: spec, snapshot, problem, seal, engine."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+from assay.data.catalogue import get as get_dataset
+from assay.data.ingest import ingest, read_table
+from assay.kernel.plugins import load_family
+from assay.kernel.stage import Context, Note
+from assay.records.base import Record, digest
+from assay.records.engine import Engine
+from assay.records.seal import Seal
+from assay.records.snapshot import DataSnapshot, Problem
+from assay.records.spec import GateSpec, ProjectSpec
+from assay.spec.load import load as load_spec
+
+LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime")
+PROPOSED = "project.proposed"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run starts from. Its id is a digest of all of it: the same inputs, the same run."""
+
+    folder: Path
+    spec: ProjectSpec
+    snapshot: DataSnapshot
+    problem: Problem
+    seal: Seal
+    engine: Engine
+
+    @property
+    def run(self) -> str:
+        """Return the run's id: the project's name and eight characters of its key."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.spec.project.name.lower()).strip("-") or "project"
+        return f"{name}-{digest(self.given())[:8]}"
+
+    def given(self) -> dict[str, Record]:
+        """Return the records that the stages start from, by the names they ask for."""
+        return {
+            "spec": msgspec.structs.replace(self.spec, choices=()),
+            "spec.split": self.seal.split,
+            "spec.audit": self.spec.audit,
+            "spec.budget": self.spec.budget,
+            "spec.features": self.spec.features,
+            "snapshot": self.snapshot,
+            "problem": self.problem,
+            "seal": self.seal,
+            "engine": self.engine,
+        }
+
+
+def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepared:
+    """Read the project file and its data; trains nothing, and writes only the table.
+
+    Raises SpecError, DataError or Mistakes for what a person has to mend.
+    """
+    spec = read_spec(project, overrides, context)
+    folder = project if project.is_dir() else project.parent
+    context.notify(Note("data", f"reading {spec.data.source or 'the query'}"))
+    snapshot = ingest(
+        spec.data,
+        spec.features,
+        folder,
+        context.store,
+        allow_code=context.allow_code,
+        resolve=lambda name: get_dataset(name, lambda text: context.notify(Note("data", text))),
+    )
+    family = load_family(spec.project.family)
+    target = read_table(snapshot, context.store)[spec.data.target]
+    problem = family.problem(spec, snapshot, target)
+    context.notify(Note("data", f"{snapshot.rows:,} rows × {len(snapshot.columns)} columns", 1, 1))
+    gates = spec.gates or (GateSpec(metric=problem.primary, beats="baseline"),)
+    seal = Seal(
+        question=spec.project.question,
+        decision=spec.project.decision,
+        data=snapshot.content,
+        task=problem.task,
+        target=problem.target,
+        positive=problem.positive,
+        primary=problem.primary,
+        also=problem.also,
+        split=family.split_policy(spec.split, problem),
+        slices=spec.slices,
+        gates=gates,
+    )
+    return Prepared(folder, spec, snapshot, problem, seal, engine(family.id))
+
+
+def read_spec(project: Path, overrides: Sequence[str], context: Context) -> ProjectSpec:
+    """Load the project file, each choice marked with who made it."""
+    spec = load_spec(project, overrides)
+    proposals = {
+        event.subject: event.data["values"]
+        for event in context.ledger.read()
+        if event.kind == PROPOSED
+    }
+    return load_spec(project, overrides, proposals.get(spec.project.name))
+
+
+def engine(family: str) -> Engine:
+    """Return the versions of the software in this process."""
+    return Engine(
+        assay=installed("assay-ml"),
+        family=family,
+        python=platform.python_version(),
+        libraries={name: installed(name) for name in LIBRARIES},
+    )
+
+
+def installed(name: str) -> str:
+    """Return the installed version of a distribution, "" when it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,154 @@
+"""What a run gives back: the same facts for Python, a notebook, and the JSON envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from assay.lifecycle.history import RunEntry
+from assay.records.fitted import Trial
+from assay.records.report import Estimate
+from assay.report.html import render_html
+from assay.report.view import RunView
+from assay.stores.workspace import Workspace
+
+EXIT_CODES = {"accepted": 0, "rejected": 3, "inconclusive": 4}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run, or one that the audit stopped.
+
+    `view` has every record of it. In a notebook the result shows itself as a short table.
+    """
+
+    workspace: Workspace
+    entry: RunEntry
+    view: RunView
+
+    @property
+    def run(self) -> str:
+        """Return the run's id."""
+        return self.view.run
+
+    @property
+    def verdict(self) -> str:
+        """Return accepted, rejected or inconclusive; a run that the audit stopped is rejected."""
+        return self.view.decision.verdict if self.view.decision else "rejected"
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of the command line."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def metrics(self) -> Mapping[str, Estimate]:
+        """Return the champion's metrics on the test rows, empty when it got none."""
+        return self.view.report.champion.metrics if self.view.report else {}
+
+    @property
+    def package(self) -> Path | None:
+        """Return the folder of the package, None when the run made none."""
+        return self.workspace.root / self.view.package.path if self.view.package else None
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the HTML report and return where it lies (by default in the store's reports)."""
+        target = Path(path) if path else self.workspace.folder("reports") / f"{self.run}.html"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render_html(self.view), encoding="utf-8")
+        return target
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `data` of the JSON envelope."""
+        view = self.view
+        return {
+            "run": view.run,
+            "project": view.project.project.name,
+            "task": view.problem.task,
+            "verdict": self.verdict,
+            "stopped_by": view.halted,
+            "reason": view.reason or (view.decision.reason if view.decision else ""),
+            "seal": {"digest": view.seal_digest, "at": view.sealed_at},
+            "split": {
+                "policy": view.split.policy,
+                "train": view.split.train,
+                "valid": view.split.valid,
+                "test": view.split.test,
+                "seed": view.split.seed,
+            },
+            "audit": [plain(finding) for finding in view.audit.findings],
+            **self._models(),
+            "seconds": {
+                "total": view.seconds,
+                **{stage.name: stage.seconds for stage in view.stages},
+            },
+            "peak_rss_mb": self.entry.data.get("peak_rss_mb", 0),
+            "test_reads": view.test_reads,
+        }
+
+    def _models(self) -> dict[str, Any]:
+        report, package, version = self.view.report, self.view.package, self.view.version
+        board, decision = self.view.leaderboard, self.view.decision
+        return {
+            "baseline": plain(report.baseline) if report else None,
+            "champion": plain(report.champion) if report else None,
+            "comparison": plain(report.comparison) if report else None,
+            "leaderboard": [_entry(t) for t in (*board.trials, *board.baselines)] if board else [],
+            "gates": [plain(gate) for gate in decision.gates] if decision else [],
+            "parity": plain(report.parity) if report else None,
+            "package": {
+                "digest": package.digest,
+                "path": str(self.package),
+                "bytes": package.bytes,
+            }
+            if package
+            else None,
+            "model": {
+                "name": version.name,
+                "version": version.version,
+                "alias": version.aliases[0] if version.aliases else None,
+            }
+            if version
+            else None,
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"{gate.name} ({gate.verdict})", f"{gate.value:.4g} [{gate.low:.4g}, {gate.high:.4g}]")
+            for gate in (self.view.decision.gates if self.view.decision else ())
+        ]
+        rows += [(f"{f.severity}: {f.code}", f.message) for f in self.view.audit.blocking]
+        body = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
+        return (
+            f"<h4>{escape(self.run)}: {escape(self.verdict)}</h4>"
+            f"<p>{escape(self.view.project.project.question)}</p><table>{body}</table>"
+        )
+
+
+def plain(record: Any) -> Any:
+    """Return a record as JSON data, without the tags that only storage needs."""
+    data = msgspec.to_builtins(record)
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: strip(item) for key, item in value.items() if key != "record"}
+        return [strip(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return strip(data)
+
+
+def _entry(trial: Trial) -> dict[str, Any]:
+    return {
+        "name": trial.candidate.name,
+        "kind": trial.candidate.kind,
+        "status": trial.status,
+        "score": trial.score,
+        "scores": list(trial.scores),
+        "seconds": trial.seconds,
+        "note": trial.note,
+    }

@@ -1,0 +1,181 @@
+"""`assay run`: prepare, seal, carry the records through the stages, register, conclude."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay.errors import AssayError, UsageError
+from assay.kernel import run as loop
+from assay.kernel.executor import Executor, LocalProcesses, Serial, cores
+from assay.kernel.stage import Context, Note
+from assay.kernel.store import put_record
+from assay.kernel.wrap import peak_rss_mb
+from assay.lifecycle import history
+from assay.lifecycle.project import Prepared, prepare
+from assay.lifecycle.result import RunResult
+from assay.lifecycle.stages import STAGES
+from assay.records.base import digest
+from assay.records.decision import Decision
+from assay.records.package import Package
+from assay.registry.change import register
+from assay.stores.workspace import Workspace, default_location, open_workspace
+
+PROCESSES_FROM = 3_000
+"""Training rows from which worker processes pay for their start-up."""
+
+Notify = Callable[[Note], None]
+
+
+def run(
+    project: str | Path = ".",
+    *,
+    overrides: Sequence[str] = (),
+    store: str | Path | None = None,
+    notify: Notify = lambda _: None,
+    allow_code: bool = True,
+) -> RunResult:
+    """Carry a project from its file to a judged, packaged, registered model.
+
+    The same project file, data, code and seed are the same run: one that was interrupted resumes
+    at the first missing record, and one that is finished is returned as it is.
+
+    Args:
+        project: a folder with an `assay.toml`, or that file.
+        overrides: `KEY=VALUE` settings in place of the file's.
+        store: folder of the store; by default `$ASSAY_STORE`, else the project's `.assay`.
+        notify: called with each line of progress.
+        allow_code: whether the project's own Python may run.
+
+    Raises:
+        AssayError: what a person has to mend, each with what to try next.
+    """
+    workspace, context, file = open_project(project, store, notify, allow_code=allow_code)
+    lock = f"run-{digest(str(file.resolve()))[:12]}"
+    with workspace.lock(lock, lambda text: notify(Note("wait", text))):
+        prepared = prepare(file, overrides, context)
+        context.run = prepared.run
+        entry = history.runs(workspace.ledger.read()).get(prepared.run)
+        if entry is None or entry.status in ("interrupted", "failed"):
+            _go(prepared, entry, context)
+            entry = history.runs(workspace.ledger.read())[prepared.run]
+        else:
+            notify(Note("cached", f"{entry.run} is {entry.status} already: nothing has changed"))
+        return RunResult(workspace, entry, history.view(workspace, entry))
+
+
+def open_project(
+    project: str | Path, store: str | Path | None, notify: Notify, *, allow_code: bool = True
+) -> tuple[Workspace, Context, Path]:
+    """Return the store, a context, and the project file for work on a project."""
+    file = project_file(project)
+    workspace = open_workspace(store or default_location(file.parent))
+    context = Context(
+        workspace.store,
+        workspace.ledger,
+        workspace.root,
+        project=file.parent,
+        notify=notify,
+        allow_code=allow_code,
+    )
+    return workspace, context, file
+
+
+def project_file(project: str | Path) -> Path:
+    """Return the project file that `project` names; raises UsageError when there is none."""
+    path = Path(project).expanduser()
+    file = path / "assay.toml" if path.is_dir() else path
+    if not file.is_file():
+        raise UsageError(
+            "PROJECT-NOT-FOUND",
+            "there is no project file here",
+            where=str(file),
+            hint="assay init DIR --data FILE --target COLUMN writes one",
+        )
+    return file
+
+
+def choose_executor(rows: int) -> Executor:
+    """Return worker processes for tables where they pay, else this process."""
+    return LocalProcesses() if rows >= PROCESSES_FROM and cores() > 1 else Serial()
+
+
+def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context) -> None:
+    """Start or resume, run the stages, and write how it ended."""
+    start = time.perf_counter()
+    context.executor = choose_executor(prepared.snapshot.rows)
+    given = {name: put_record(context.store, r) for name, r in prepared.given().items()}
+    if entry is None:
+        write_choices(prepared, context)
+        context.append(
+            history.STARTED,
+            prepared.run,
+            project=prepared.spec.project.name,
+            folder=str(prepared.folder.resolve()),
+            given=given,
+            parents=tuple(given.values()),
+        )
+    else:
+        context.append(history.RESUMED, prepared.run)
+    write_seal(prepared, context)
+    try:
+        progress = loop.run(STAGES, prepared.given(), context)
+    except AssayError as error:
+        context.append(
+            history.FAILED,
+            prepared.run,
+            status="failed",
+            code=error.code,
+            reason=error.message,
+            seconds=round(time.perf_counter() - start, 3),
+        )
+        raise
+    conclude(progress, context, time.perf_counter() - start)
+
+
+def conclude(progress: loop.Progress, context: Context, seconds: float) -> None:
+    """Register what was packaged, and write the end of the run."""
+    decision, package = progress.records.get("judge"), progress.records.get("package")
+    verdict = decision.verdict if isinstance(decision, Decision) else ""
+    if isinstance(package, Package):
+        register(context, package, verdict)
+    context.append(
+        history.FINISHED,
+        context.run,
+        status="stopped" if progress.halted else "finished",
+        verdict=verdict or "rejected",
+        halted=progress.halted,
+        reason=progress.reason,
+        records={name: digest(progress.records[name]) for name in progress.outcomes},
+        stages=[
+            [name, round(outcome.seconds, 3), outcome.cached]
+            for name, outcome in progress.outcomes.items()
+        ],
+        seconds=round(seconds, 3),
+        peak_rss_mb=round(peak_rss_mb(), 1),
+    )
+
+
+def write_seal(prepared: Prepared, context: Context) -> None:
+    """Put the seal into the ledger, before anything is fitted, unless it is there already."""
+    name = digest(prepared.seal)
+    if not history.sealed_at(context.ledger.read(), name):
+        found = put_record(context.store, prepared.seal)
+        context.append(history.SEALED, name, agency="user", parents=(found,), run=prepared.run)
+
+
+def write_choices(prepared: Prepared, context: Context) -> None:
+    """Write each choice of the project file that is new, with who made it."""
+    name = prepared.spec.project.name
+    known: dict[str, tuple[Any, str]] = {
+        event.data["path"]: (event.data["value"], event.agency)
+        for event in context.ledger.read()
+        if event.kind == "choice.made" and event.subject == name
+    }
+    for choice in prepared.spec.choices:
+        if known.get(choice.path) != (choice.value, choice.agency):
+            context.append(
+                "choice.made", name, agency=choice.agency, path=choice.path, value=choice.value
+            )

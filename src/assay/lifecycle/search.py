@@ -1,0 +1,258 @@
+"""Baselines and candidates, cross-validated inside the budget; the best few weighted together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import AssayError, DataError
+from assay.kernel.family import Predictions, Rows
+from assay.kernel.plugins import load_family
+from assay.kernel.stage import Context, Inputs, Note, take
+from assay.lifecycle.ensemble import select
+from assay.lifecycle.material import Material, read_array, write_array
+from assay.metrics import get
+from assay.records.base import digest
+from assay.records.fitted import Candidate, FoldFit, Leaderboard, Trial
+from assay.records.snapshot import DataSnapshot, Problem
+from assay.records.spec import BudgetSection
+from assay.records.split import Split
+
+SEARCH_SHARE = 0.75
+"""The part of the time budget for cross-validation; the rest is for fitting the members again."""
+
+Answer = tuple[str, int, NDArray[np.float64] | None, int | None, float, str]
+
+
+@dataclass
+class Search:
+    """The state of one search: what is fitted, and how much of the budget it took.
+
+    Time is the sum of the recorded seconds of the fits, so a search that was killed goes on with
+    the budget it had left.
+    """
+
+    material: Material
+    context: Context
+    scope: str
+    seed: int
+    limit: float
+    fits: dict[tuple[str, int], FoldFit] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
+    total: int = 0
+
+    def spent(self) -> float:
+        """Return the seconds of the budget that are used up."""
+        workers = getattr(self.context.executor, "workers", 1)
+        return sum(fit.seconds for fit in self.fits.values()) / float(workers)
+
+    def key(self, candidate: Candidate, fold: int) -> str:
+        """Return the key of one fold's fit."""
+        return digest({"fit": self.scope, "candidate": candidate, "fold": fold, "seed": self.seed})
+
+    def run(self, candidates: Sequence[Candidate], *, limited: bool) -> None:
+        """Fit every candidate on every fold, as far as the budget goes."""
+        self.total += len(candidates) * len(self.material.folds)
+        for name, fold, values, rounds, seconds, failed in self.context.executor.run(
+            self._calls(candidates, limited=limited)
+        ):
+            fit = FoldFit(
+                candidate=name,
+                fold=fold,
+                predictions="" if values is None else self.context.store.put(write_array(values)),
+                rounds=rounds,
+                seconds=round(seconds, 3),
+                failed=failed,
+            )
+            key = self.key(next(c for c in candidates if c.name == name), fold)
+            self.context.remember(key, f"fit:{name}:{fold}", fit, (), seconds=fit.seconds)
+            self._done(fit)
+
+    def _calls(
+        self, candidates: Sequence[Candidate], *, limited: bool
+    ) -> Iterator[tuple[Callable[..., Answer], tuple[Any, ...]]]:
+        for place, candidate in enumerate(candidates):
+            for fold in self.material.folds:
+                known = self.context.recall(self.key(candidate, fold), FoldFit)
+                if known is not None:
+                    self._done(known)
+                    continue
+                if limited and place > 0 and self._too_long(candidate.name):
+                    self.given_up.add(candidate.name)
+                    break
+                train, valid = self.material.fold(fold)
+                yield (
+                    fit_fold,
+                    (
+                        candidate,
+                        fold,
+                        self.material.problem,
+                        self.material.rows(train),
+                        self.material.rows(valid),
+                        self.seed,
+                        self.context.executor.threads,
+                    ),
+                )
+
+    def _too_long(self, name: str) -> bool:
+        """Return True when the folds that are left would take the search over its limit."""
+        mine = [fit.seconds for (n, _), fit in self.fits.items() if n == name]
+        left = len(self.material.folds) - len(mine)
+        expected = left * float(np.mean(mine)) if mine else 0.0
+        return self.spent() + expected > self.limit
+
+    def _done(self, fit: FoldFit) -> None:
+        self.fits[fit.candidate, fit.fold] = fit
+        text = f"{fit.candidate}, fold {fit.fold}"
+        self.context.notify(Note("search", text, len(self.fits), self.total, self.spent()))
+
+    def trial(self, candidate: Candidate) -> Trial:
+        """Put the folds of a candidate together."""
+        fits = [
+            self.fits[candidate.name, f]
+            for f in self.material.folds
+            if (candidate.name, f) in self.fits
+        ]
+        failed = next((fit.failed for fit in fits if fit.failed), "")
+        seconds = round(sum(fit.seconds for fit in fits), 3)
+        if failed:
+            return Trial(candidate=candidate, status="failed", seconds=seconds, note=failed)
+        if len(fits) < len(self.material.folds):
+            note = f"over the budget after {len(fits)} of {len(self.material.folds)} folds"
+            return Trial(candidate=candidate, status="skipped", seconds=seconds, note=note)
+        values = self._out_of_fold(fits)
+        known = _known(values)
+        return Trial(
+            candidate=candidate,
+            status="done",
+            score=self._score(self.material.train_index[known], values[known]),
+            scores=tuple(self._fold_scores(fits)),
+            rounds=tuple(fit.rounds for fit in fits if fit.rounds is not None),
+            predictions=self.context.store.put(write_array(values)),
+            seconds=seconds,
+        )
+
+    def _fold_scores(self, fits: Sequence[FoldFit]) -> Iterator[float]:
+        """Yield the score of each fold, passing over folds that leave the metric undefined."""
+        for fit in fits:
+            values = read_array(self.context.store.get(fit.predictions))
+            with suppress(DataError):
+                yield self._score(self.material.fold(fit.fold)[1], values)
+
+    def _out_of_fold(self, fits: Sequence[FoldFit]) -> NDArray[np.float64]:
+        """Return predictions for all training rows, NaN where no fold validates a row."""
+        train = self.material.train_index
+        parts = [read_array(self.context.store.get(fit.predictions)) for fit in fits]
+        values = np.full((train.size, *parts[0].shape[1:]), np.nan)
+        for fit, part in zip(fits, parts, strict=True):
+            values[np.searchsorted(train, self.material.fold(fit.fold)[1])] = part
+        return values
+
+    def _score(self, index: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+        problem = self.material.problem
+        truth = self.material.rows(index).target
+        return get(problem.primary).compute(
+            truth, Predictions(values, problem.classes), problem.positive_code
+        )
+
+
+def fit_fold(
+    candidate: Candidate,
+    fold: int,
+    problem: Problem,
+    train: Rows,
+    valid: Rows,
+    seed: int,
+    threads: int,
+) -> Answer:
+    """Fit one candidate on one fold and predict its validation rows; runs in any process.
+
+    A library that fails on these rows gives a failed fit, not a failed search.
+    """
+    start = time.perf_counter()
+    family = load_family(problem.family)
+    try:
+        model = family.fit(candidate, problem, train, valid, None, seed, threads)
+        values = model.predict(valid.frame).values
+    except AssayError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever a library raises)
+        failed = f"{type(error).__name__}: {error}"[:300]
+        return candidate.name, fold, None, None, time.perf_counter() - start, failed
+    return candidate.name, fold, values, model.rounds, time.perf_counter() - start, ""
+
+
+def search(inputs: Inputs, context: Context) -> Leaderboard:
+    """Run the stage: baselines without a limit, candidates inside it, then the selection."""
+    material = Material.open(inputs, context.store)
+    split = take(inputs, "split", Split)
+    budget = take(inputs, "spec.budget", BudgetSection)
+    columns = take(inputs, "snapshot", DataSnapshot).columns
+    state = Search(material, context, fit_scope(inputs), split.seed, budget.time * SEARCH_SHARE)
+    baselines = material.family.baselines(material.problem, columns)
+    candidates = [
+        candidate
+        for candidate in material.family.candidates(material.problem, columns, split.train)
+        if not budget.only or candidate.name in budget.only
+    ]
+    state.run(baselines, limited=False)
+    state.run(candidates, limited=True)
+    simple = _ranked([state.trial(c) for c in baselines], material.problem)
+    trials = _ranked([state.trial(c) for c in candidates], material.problem)
+    done = [trial for trial in trials if trial.status == "done"] or simple[:1]
+    if simple[0].status != "done":
+        raise DataError(
+            "SEARCH-NO-BASELINE",
+            "not even a baseline could be fitted on these rows",
+            got=simple[0].note,
+            hint="`assay check` shows what the table holds",
+        )
+    weights, score = _combine(state, done)
+    return Leaderboard(
+        metric=material.problem.primary,
+        baselines=tuple(simple),
+        trials=tuple(trials),
+        weights=weights,
+        score=score,
+        stopped_by="budget" if state.given_up else "done",
+        seconds=round(state.spent(), 3),
+    )
+
+
+def fit_scope(inputs: Inputs) -> str:
+    """Return the digest of everything but the candidate that decides what a fit gives."""
+    return digest([digest(inputs[name]) for name in ("problem", "snapshot", "split", "engine")])
+
+
+def _combine(state: Search, trials: Sequence[Trial]) -> tuple[dict[str, float], float]:
+    """Choose weights on the rows that every finished trial predicted."""
+    problem = state.material.problem
+    values = {t.candidate.name: read_array(state.context.store.get(t.predictions)) for t in trials}
+    known = np.logical_and.reduce([_known(v) for v in values.values()])
+    truth = state.material.rows(state.material.train_index[known]).target
+    if truth is None:
+        raise ValueError("training rows have a target")
+    return select(
+        get(problem.primary),
+        truth,
+        {name: v[known] for name, v in values.items()},
+        problem.classes,
+        problem.positive_code,
+    )
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    finite = np.isfinite(values)
+    return finite if values.ndim == 1 else finite.all(axis=1)
+
+
+def _ranked(trials: Sequence[Trial], problem: Problem) -> list[Trial]:
+    """Sort the best first; those without a score go last, in the order tried."""
+    sign = -1 if get(problem.primary).higher_is_better else 1
+    return sorted(trials, key=lambda t: float("inf") if t.score is None else sign * t.score)

@@ -1,0 +1,160 @@
+"""The stages of a run, in order: the only place that names them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from assay.data.audit import audit
+from assay.data.ingest import read_table
+from assay.data.split import is_ordered, split
+from assay.gates.judge import judge
+from assay.kernel.plugins import load_family
+from assay.kernel.stage import Context, Inputs, Stage, take
+from assay.lifecycle.examine import evaluate
+from assay.lifecycle.fit import fit
+from assay.lifecycle.learning import learning
+from assay.lifecycle.material import TEST, read_parts, write_parts
+from assay.lifecycle.pack import package
+from assay.lifecycle.search import search
+from assay.records.audit import Audit
+from assay.records.base import Record, digest
+from assay.records.decision import Decision
+from assay.records.fitted import Fitted, Leaderboard
+from assay.records.package import Package
+from assay.records.report import Curve, Report
+from assay.records.seal import Seal
+from assay.records.snapshot import DataSnapshot, Problem
+from assay.records.spec import AuditSection, SplitSection
+from assay.records.split import Split
+
+ONE_VALIDATION_PART = 200_000
+"""From so many rows on, one validation part takes the place of five folds."""
+
+
+def split_stage(inputs: Inputs, context: Context) -> Split:
+    """Set the test rows aside."""
+    policy = take(inputs, "spec.split", SplitSection)
+    problem = take(inputs, "problem", Problem)
+    snapshot = take(inputs, "snapshot", DataSnapshot)
+    if snapshot.rows >= ONE_VALIDATION_PART:
+        policy = msgspec.structs.replace(policy, folds=1)
+    words, parts, note = split(policy, problem, read_table(snapshot, context.store))
+    fixed = policy.folds == 1
+    valid = int((parts == 0).sum()) if fixed else 0
+    return Split(
+        policy=words,
+        seed=policy.seed,
+        train=int((parts >= 0).sum()) - valid,
+        valid=valid,
+        test=int((parts == TEST).sum()),
+        folds=policy.folds,
+        rows=context.store.put(write_parts(parts)),
+        ordered=is_ordered(policy),
+        note=note,
+    )
+
+
+def audit_stage(inputs: Inputs, context: Context) -> Audit:
+    """Look for what would make the numbers lie."""
+    problem = take(inputs, "problem", Problem)
+    snapshot = take(inputs, "snapshot", DataSnapshot)
+    seal = take(inputs, "seal", Seal)
+    return audit(
+        problem,
+        snapshot,
+        read_table(snapshot, context.store),
+        read_parts(context.store.get(take(inputs, "split", Split).rows)),
+        seal.split,
+        seal.gates,
+        take(inputs, "spec.audit", AuditSection).accept,
+        load_family(problem.family).profile(problem, snapshot),
+    )
+
+
+def stop_on_errors(record: Record) -> str | None:
+    """Return why the audit stops the run, None when it does not."""
+    blocking = record.blocking if isinstance(record, Audit) else ()
+    if not blocking:
+        return None
+    named = ", ".join(sorted({f"{f.code} ({f.where})" for f in blocking}))
+    return f"the audit found {named}"
+
+
+def judge_stage(inputs: Inputs, context: Context) -> Decision:  # noqa: ARG001
+    """Compare the intervals with the sealed gates."""
+    seal = take(inputs, "seal", Seal)
+    return judge(seal.gates, take(inputs, "evaluate", Report), digest(seal))
+
+
+CHECKS = (
+    Stage(
+        "split",
+        "Split",
+        Split,
+        ("spec.split", "problem", "snapshot"),
+        split_stage,
+    ),
+    Stage(
+        "audit",
+        "Audit",
+        Audit,
+        ("split", "problem", "snapshot", "seal", "spec.audit"),
+        audit_stage,
+        halts=stop_on_errors,
+    ),
+)
+"""What `assay check` runs."""
+
+STAGES = (
+    *CHECKS,
+    Stage(
+        "search",
+        "Baselines and candidates",
+        Leaderboard,
+        ("problem", "snapshot", "split", "engine", "spec.budget"),
+        search,
+    ),
+    Stage(
+        "learning",
+        "Learning curve",
+        Curve,
+        ("search", "problem", "snapshot", "split", "engine"),
+        learning,
+    ),
+    Stage(
+        "fit",
+        "Champion on all training rows",
+        Fitted,
+        ("search", "problem", "snapshot", "split", "engine"),
+        fit,
+    ),
+    Stage(
+        "evaluate",
+        "Evaluation on the test rows",
+        Report,
+        ("fit", "learning", "problem", "snapshot", "split", "seal"),
+        evaluate,
+    ),
+    Stage("judge", "Verdict", Decision, ("seal", "evaluate"), judge_stage),
+    Stage(
+        "package",
+        "Package",
+        Package,
+        (
+            "spec",
+            "spec.features",
+            "snapshot",
+            "problem",
+            "split",
+            "audit",
+            "seal",
+            "engine",
+            "search",
+            "fit",
+            "evaluate",
+            "judge",
+        ),
+        package,
+    ),
+)
+"""A whole run."""

@@ -1,0 +1,60 @@
+"""Write a package: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from assay.errors import StoreError
+from assay.package.manifest import MANIFEST, package_digest
+from assay.records.base import to_json
+from assay.records.package import Manifest
+
+
+def build(packages: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+    """Write `files` and `manifest` under `packages`/DIGEST and return that folder.
+
+    The folder appears under its name only when every byte is on disk; a package that is there
+    already is left as it is.
+
+    Raises:
+        StoreError: there is no room or no right to write.
+    """
+    final = packages / package_digest(manifest)
+    if final.exists():
+        return final
+    draft = packages / f".draft-{uuid.uuid4().hex}"
+    try:
+        for name, data in {**files, MANIFEST: to_json(manifest)}.items():
+            _write(draft / name, data)
+        try:
+            draft.rename(final)
+        except OSError:
+            if not final.exists():  # else another process finished the same package first
+                raise
+    except OSError as error:
+        raise StoreError(
+            "PACKAGE-NOT-WRITTEN",
+            f"the package could not be written: {error.strerror or error}",
+            where=str(packages),
+            hint="free some room or check the rights, then run again: nothing is fitted twice",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return final
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of all files of a package."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _write(file: Path, data: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
