@@ -1,0 +1,5 @@
+"""Rules and records in, a decision out."""
+
+from assay.gates.judge import judge
+
+__all__ = ["judge"]

@@ -39,6 +39,13 @@ class Rows:
     frame: pl.DataFrame
     target: NDArray[np.int64] | NDArray[np.float64] | None = None
 
+    @property
+    def truth(self) -> NDArray[np.int64] | NDArray[np.float64]:
+        """Return the target; raises ValueError where it is not known."""
+        if self.target is None:
+            raise ValueError("these rows have no target")
+        return self.target
+
 
 @dataclass(frozen=True)
 class Predictions:

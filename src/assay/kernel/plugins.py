@@ -1,19 +1,16 @@
-"""The one door for parts named by a dotted path: families, commands, and a project's own code.
-
-Built-in families come through the same entry-point group as a stranger's.
-"""
+"""The plug-in table: built-in families come through the same door as a stranger's."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from assay.errors import MissingExtra, UsageError
+from assay.errors import UsageError
 from assay.kernel.family import Family, PredictorLoader
+from assay.kernel.loader import load
 
 BUILTIN_FAMILIES: Mapping[str, str] = {"tabular": "assay.tasks.tabular.family:FAMILY"}
 BUILTIN_PREDICTORS: Mapping[str, str] = {"tabular": "assay.tasks.tabular.predictor:load"}
@@ -21,31 +18,6 @@ FAMILY_GROUP = "assay.families"
 PREDICTOR_GROUP = "assay.predictors"
 
 _ID = re.compile(r"[a-z][a-z0-9_]*@[1-9][0-9]*")
-
-
-def load(path: str) -> Any:
-    """Import `module:name` and return the object.
-
-    Raises:
-        MissingExtra: the module needs a package that is not installed.
-        UsageError: there is no such module or name.
-    """
-    module_name, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), name)
-    except ModuleNotFoundError as error:
-        missing = error.name or module_name
-        if missing.split(".")[0] == module_name.split(".")[0]:
-            raise UsageError("PLUGIN-NOT-FOUND", f"no module called {missing}", got=path) from error
-        raise MissingExtra(
-            "EXTRA-MISSING",
-            f"{path} needs the package {missing}, which is not installed",
-            hint=f"pip install {missing}",
-        ) from error
-    except AttributeError as error:
-        raise UsageError(
-            "PLUGIN-NOT-FOUND", f"{module_name} has nothing called {name}", got=path
-        ) from error
 
 
 def table(group: str, builtin: Mapping[str, str]) -> dict[str, str]:

@@ -36,8 +36,8 @@ class Context:
     """What a stage may use besides its inputs: the store, the ledger, workers, and a voice.
 
     `finished` is the fold over the ledger that makes resuming work: the key of each piece of
-    work to the digest of its record. `folder` is where a run may put files (packages, reports), `project`
-    where the project file and its own code lie.
+    work to the digest of its record. `folder` is where a run may put files (packages, reports),
+    `project` where the project file and its own code lie.
     """
 
     store: Store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from assay.errors import AssayError
 from assay.records.base import AnyRecord, Record, from_json, to_json
 
 
@@ -37,8 +38,15 @@ class Store(Protocol):
 
 
 def put_record(store: Store, record: Record) -> str:
-    """Store a record as canonical JSON and return its digest."""
-    return store.put(to_json(record))
+    """Store a record as canonical JSON and return its digest.
+
+    Raises AssayError for a record that would read back as another one (an int where a float is
+    declared, say): its digest would not be its own.
+    """
+    data = to_json(record)
+    if to_json(from_json(data, type(record))) != data:
+        raise AssayError("RECORD-UNSTABLE", f"this {type(record).__name__} reads back differently")
+    return store.put(data)
 
 
 def get_record(store: Store, digest: str, kind: type[AnyRecord]) -> AnyRecord:

@@ -49,7 +49,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
     scores = [
         estimates(
             metrics,
-            rows.target,
+            rows.truth,
             answer,
             positive_code=problem.positive_code,
             groups=groups,
@@ -59,7 +59,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
     ]
     comparison = compare(
         get(problem.primary),
-        rows.target,
+        rows.truth,
         champion,
         baseline,
         names=(fitted.name, fitted.baseline.candidate.name),
@@ -75,7 +75,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
         comparison=comparison,
         slices=_slices(material, seal, index, metrics, rows, champion),
         curves=(
-            *curves(problem, rows.target, champion, baseline),
+            *curves(problem, rows.truth, champion, baseline),
             *material.family.explain(problem, predictor, rows, seal.split.seed),
             take(inputs, "learning", Curve),
         ),
@@ -135,7 +135,7 @@ def _slices(
 ) -> tuple[SliceResult, ...]:
     columns = {s.column: bins(material.table[s.column][index]) for s in seal.slices}
     return slice_results(
-        columns, metrics, rows.target, champion, positive_code=material.problem.positive_code
+        columns, metrics, rows.truth, champion, positive_code=material.problem.positive_code
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
+from assay.data.ingest import readings_of
 from assay.kernel.family import Model, Predictions, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.kernel.store import Store
@@ -15,6 +17,7 @@ from assay.lifecycle.search import fit_scope
 from assay.records.base import digest
 from assay.records.fitted import Candidate, Field, Fitted, Leaderboard, Member, Trial
 from assay.records.snapshot import Column, DataSnapshot, Problem
+from assay.records.spec import DataSection
 from assay.records.split import Split
 
 INTERVAL = (0.05, 0.95)
@@ -47,6 +50,7 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
     kind = snapshot.column(material.problem.target).type
     signature = msgspec.structs.replace(
         signature,
+        missing=take(inputs, "spec.data", DataSection).missing,
         labels={"number": "integer", "boolean": "boolean"}.get(kind, "text"),
         interval=_interval(
             material, context.store, [(everyone[m.candidate.name], m.weight) for m in members]
@@ -75,7 +79,7 @@ def _interval(
     if material.problem.classes:
         return None
     guess = np.sum([read_array(store.get(t.predictions)) * w for t, w in members], axis=0)
-    residuals = material.rows(material.train_index).target - guess
+    residuals = material.rows(material.train_index).truth - guess
     low, high = np.quantile(residuals[np.isfinite(residuals)], INTERVAL)
     return float(low), float(high)
 
@@ -94,11 +98,12 @@ def blend(models: list[tuple[Model, float]], rows: Rows) -> Predictions:
 
 def input_fields(snapshot: DataSnapshot, material: Material) -> tuple[Field, ...]:
     """Return what the model takes: the problem's features, with what training saw of them."""
-    return tuple(field_of(snapshot.column(name)) for name in material.problem.features)
+    readings = readings_of(snapshot)
+    return tuple(field_of(snapshot.column(n), readings) for n in material.problem.features)
 
 
-def field_of(column: Column) -> Field:
-    """Describe a column as an input."""
+def field_of(column: Column, readings: Mapping[str, str]) -> Field:
+    """Describe a column as an input; `readings` settles ambiguous cells by column."""
     return Field(
         name=column.name,
         type=column.type,
@@ -106,6 +111,7 @@ def field_of(column: Column) -> Field:
         low=column.low,
         high=column.high,
         categories=tuple(value for value, _ in column.top) if column.type == "category" else (),
+        reading=readings.get(column.name, ""),
     )
 
 

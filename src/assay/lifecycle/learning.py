@@ -28,7 +28,9 @@ def learning(inputs: Inputs, context: Context) -> Curve:
     held_out = material.rows(valid)
     # a time-ordered fold grows from its latest rows, any other from a random part
     order = train[::-1] if material.ordered else np.random.default_rng(seed).permutation(train)
-    sizes, seen, unseen = [], [], []
+    sizes: list[int] = []
+    seen: list[float] = []
+    unseen: list[float] = []
     for place, share in enumerate(SHARES):
         size = max(20, round(share * train.size))
         if size > train.size or (sizes and size <= sizes[-1]):
@@ -40,7 +42,7 @@ def learning(inputs: Inputs, context: Context) -> Curve:
             sizes.append(size)
             seen.append(scores[0])
             unseen.append(scores[1])
-    return learning_curve(sizes, seen, unseen, board.metric)
+    return learning_curve(sizes, seen, unseen, get(board.metric))
 
 
 def _scores(
@@ -52,9 +54,9 @@ def _scores(
     held_out: Rows,
     seed: int,
 ) -> tuple[float, float] | None:
-    """Return the scores on the rows fitted and on the rows held out; None when a class is absent."""
+    """Return the scores on rows fitted and on rows held out; None when a class is absent."""
     problem = material.problem
-    if problem.classes and np.unique(part.target).size < len(problem.classes):
+    if problem.classes and np.unique(part.truth).size < len(problem.classes):
         return None
     trial = next(t for t in (*board.trials, *board.baselines) if t.candidate.name == name)
     model = material.family.fit(
@@ -64,6 +66,6 @@ def _scores(
 
     def score(rows: Rows) -> float:
         answer: Predictions = model.predict(rows.frame)
-        return metric.compute(rows.target, answer, problem.positive_code)
+        return metric.compute(rows.truth, answer, problem.positive_code)
 
     return score(part), score(held_out)

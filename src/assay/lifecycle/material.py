@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.data.ingest import read_table
+from assay.data.content import read_table
 from assay.data.split import folds_of, train_valid
 from assay.kernel.family import Family, Rows, class_labels
 from assay.kernel.plugins import load_family
@@ -59,7 +59,7 @@ class Material:
     @cached_property
     def folds(self) -> list[int]:
         """Return the folds in which candidates are validated."""
-        return folds_of(self.parts, self.ordered)
+        return folds_of(self.parts)
 
     def fold(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the row indices that fold `fold` trains and validates on."""

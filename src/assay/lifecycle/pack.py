@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from assay.data.ingest import code_of
+from assay.data.ingest import readings_of
+from assay.data.transform import code_of
 from assay.errors import AssayError
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.fit import field_of
@@ -30,7 +31,7 @@ from assay.report.view import RunView
 
 
 def package(inputs: Inputs, context: Context) -> Package:
-    """Run the stage: write the package, load it in a fresh process, ask it, and only then name it."""
+    """Run the stage: write the package, ask it in a fresh process, and only then name it."""
     spec, fitted = take(inputs, "spec", ProjectSpec), take(inputs, "fit", Fitted)
     snapshot = take(inputs, "snapshot", DataSnapshot)
     report = take(inputs, "evaluate", Report)
@@ -67,10 +68,12 @@ def package(inputs: Inputs, context: Context) -> Package:
 
 
 def raw_signature(signature: Signature, snapshot: DataSnapshot) -> Signature:
-    """Return the signature of raw rows: the columns before `features.transform`, if there is one."""
+    """Return the signature of raw rows: the columns before `features.transform`, if any."""
     if not snapshot.raw:
         return signature
-    return msgspec.structs.replace(signature, inputs=tuple(field_of(c) for c in snapshot.raw))
+    return msgspec.structs.replace(
+        signature, inputs=tuple(field_of(c, readings_of(snapshot)) for c in snapshot.raw)
+    )
 
 
 def card_view(inputs: Inputs) -> RunView:

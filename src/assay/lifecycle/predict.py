@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import polars as pl
 
-from assay.data.conform import conform, to_polars
-from assay.data.ingest import apply_transform
+from assay.data.conform import conform
+from assay.data.raw import to_polars
 from assay.data.source import read_any
+from assay.data.transform import apply_transform
 from assay.errors import DataError, StoreError, UsageError
 from assay.kernel.family import Predictions
 from assay.package.load import LoadedPackage
@@ -58,18 +59,24 @@ class Model:
         return _in_kind_of(frame, answer)
 
     def _ask(self, raw: pl.DataFrame) -> Predictions:
-        rows = conform(raw, self.signature.inputs)
+        rows = self._conform(raw, self.signature)
         code = self.package.manifest.code
-        if code is not None and self.package.code is not None:
-            rows = apply_transform(rows, code, self.package.code)
-            rows = conform(rows, self.package.predictor.signature.inputs)
+        if code is not None:
+            rows = apply_transform(code, rows, self.package.path, allow_code=True)
+            rows = self._conform(rows, self.package.predictor.signature)
         return self.package.predictor.predict(rows)
+
+    @staticmethod
+    def _conform(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:
+        readings = {field.name: field.reading for field in signature.inputs}
+        return conform(rows, signature.inputs, missing=signature.missing, readings=readings)
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{escape(f.name)}</td><td>{f.type}</td></tr>" for f in self.signature.inputs
         )
-        return f"<h4>{escape(self.reference)}: {escape(self.signature.target)}</h4><table>{rows}</table>"
+        title = escape(f"{self.reference}: {self.signature.target}")
+        return f"<h4>{title}</h4><table>{rows}</table>"
 
 
 def load(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from assay.data.catalogue import get as get_dataset
-from assay.data.ingest import ingest, read_table
+from assay.data.content import read_table
+from assay.data.ingest import ingest
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Note
 from assay.records.base import Record, digest
@@ -50,6 +52,7 @@ class Prepared:
             "spec.split": self.seal.split,
             "spec.audit": self.spec.audit,
             "spec.budget": self.spec.budget,
+            "spec.data": self.spec.data,
             "spec.features": self.spec.features,
             "snapshot": self.snapshot,
             "problem": self.problem,
@@ -63,6 +66,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
 
     Raises SpecError, DataError or Mistakes for what a person has to mend.
     """
+    start = time.perf_counter()
     spec = read_spec(project, overrides, context)
     folder = project if project.is_dir() else project.parent
     context.notify(Note("data", f"reading {spec.data.source or 'the query'}"))
@@ -72,12 +76,13 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         folder,
         context.store,
         allow_code=context.allow_code,
-        resolve=lambda name: get_dataset(name, lambda text: context.notify(Note("data", text))),
+        resolve=lambda name: get_dataset(name, context.notify),
     )
     family = load_family(spec.project.family)
     target = read_table(snapshot, context.store)[spec.data.target]
     problem = family.problem(spec, snapshot, target)
-    context.notify(Note("data", f"{snapshot.rows:,} rows × {len(snapshot.columns)} columns", 1, 1))
+    size = f"{snapshot.rows:,} rows × {len(snapshot.columns)} columns"
+    context.notify(Note("data", f"Data: {size}", 1, 1, time.perf_counter() - start))
     gates = spec.gates or (GateSpec(metric=problem.primary, beats="baseline"),)
     seal = Seal(
         question=spec.project.question,

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from assay.lifecycle.history import RunEntry
+from assay.lifecycle.history import RunEntry, find, runs, view
 from assay.records.fitted import Trial
 from assay.records.report import Estimate
 from assay.report.html import render_html
 from assay.report.view import RunView
-from assay.stores.workspace import Workspace
+from assay.stores.workspace import Workspace, default_location, open_workspace
 
 EXIT_CODES = {"accepted": 0, "rejected": 3, "inconclusive": 4}
 
@@ -152,3 +152,16 @@ def _entry(trial: Trial) -> dict[str, Any]:
         "seconds": trial.seconds,
         "note": trial.note,
     }
+
+
+def open_run(reference: str = "last", store: str | Path | None = None) -> RunResult:
+    """Return a run of a store by its id, a part of it, or `last`; raises UsageError."""
+    workspace = open_workspace(store or default_location(None), create=False)
+    entry = find(runs(workspace.ledger.read()), reference)
+    return RunResult(workspace, entry, view(workspace, entry))
+
+
+def list_runs(store: str | Path | None = None) -> list[RunEntry]:
+    """Return every run of a store, oldest first."""
+    workspace = open_workspace(store or default_location(None), create=False)
+    return list(runs(workspace.ledger.read()).values())

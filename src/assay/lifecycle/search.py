@@ -110,7 +110,7 @@ class Search:
     def _done(self, fit: FoldFit) -> None:
         self.fits[fit.candidate, fit.fold] = fit
         text = f"{fit.candidate}, fold {fit.fold}"
-        self.context.notify(Note("search", text, len(self.fits), self.total, self.spent()))
+        self.context.notify(Note("search", text, len(self.fits), self.total))
 
     def trial(self, candidate: Candidate) -> Trial:
         """Put the folds of a candidate together."""
@@ -120,7 +120,7 @@ class Search:
             if (candidate.name, f) in self.fits
         ]
         failed = next((fit.failed for fit in fits if fit.failed), "")
-        seconds = round(sum(fit.seconds for fit in fits), 3)
+        seconds = round(sum((fit.seconds for fit in fits), 0.0), 3)
         if failed:
             return Trial(candidate=candidate, status="failed", seconds=seconds, note=failed)
         if len(fits) < len(self.material.folds):
@@ -156,7 +156,7 @@ class Search:
 
     def _score(self, index: NDArray[np.int64], values: NDArray[np.float64]) -> float:
         problem = self.material.problem
-        truth = self.material.rows(index).target
+        truth = self.material.rows(index).truth
         return get(problem.primary).compute(
             truth, Predictions(values, problem.classes), problem.positive_code
         )
@@ -235,9 +235,7 @@ def _combine(state: Search, trials: Sequence[Trial]) -> tuple[dict[str, float], 
     problem = state.material.problem
     values = {t.candidate.name: read_array(state.context.store.get(t.predictions)) for t in trials}
     known = np.logical_and.reduce([_known(v) for v in values.values()])
-    truth = state.material.rows(state.material.train_index[known]).target
-    if truth is None:
-        raise ValueError("training rows have a target")
+    truth = state.material.rows(state.material.train_index[known]).truth
     return select(
         get(problem.primary),
         truth,
@@ -248,8 +246,8 @@ def _combine(state: Search, trials: Sequence[Trial]) -> tuple[dict[str, float], 
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    finite = np.isfinite(values)
-    return finite if values.ndim == 1 else finite.all(axis=1)
+    finite: NDArray[np.bool_] = np.isfinite(values.reshape(len(values), -1))
+    return np.logical_and.reduce(finite, axis=1)
 
 
 def _ranked(trials: Sequence[Trial], problem: Problem) -> list[Trial]:

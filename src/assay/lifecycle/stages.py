@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from assay.data.audit import audit
-from assay.data.ingest import read_table
+from assay.data.content import read_table
 from assay.data.split import is_ordered, split
 from assay.gates.judge import judge
 from assay.kernel.plugins import load_family
@@ -125,7 +125,7 @@ STAGES = (
         "fit",
         "Champion on all training rows",
         Fitted,
-        ("search", "problem", "snapshot", "split", "engine"),
+        ("search", "problem", "snapshot", "split", "engine", "spec.data"),
         fit,
     ),
     Stage(

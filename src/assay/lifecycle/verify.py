@@ -30,6 +30,7 @@ from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import (
     AuditSection,
     BudgetSection,
+    DataSection,
     FeaturesSection,
     ProjectSpec,
     SplitSection,
@@ -41,6 +42,7 @@ GIVEN: dict[str, type[Record]] = {
     "spec.split": SplitSection,
     "spec.audit": AuditSection,
     "spec.budget": BudgetSection,
+    "spec.data": DataSection,
     "spec.features": FeaturesSection,
     "snapshot": DataSnapshot,
     "problem": Problem,

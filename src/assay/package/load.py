@@ -18,15 +18,15 @@ from assay.records.package import Manifest
 class LoadedPackage:
     """A verified package in memory.
 
-    `signature` is what a caller sends. It differs from the predictor's own where the project's
-    `code` (the bytes of its Python file) stands between them.
+    `signature` is what a caller sends. It differs from the predictor's own where Python of the
+    project's own, a file in the package, stands between them.
     """
 
     digest: str
     manifest: Manifest
     predictor: Predictor
     signature: Signature
-    code: bytes | None = None
+    path: Path
 
 
 def load(path: Path, *, allow_code: bool = False) -> LoadedPackage:
@@ -46,6 +46,5 @@ def load(path: Path, *, allow_code: bool = False) -> LoadedPackage:
             hint="read the code, then pass --allow-code (in Python: allow_code=True)",
         )
     predictor = load_predictor(manifest.family)(files, manifest.signature)
-    code = files[manifest.code.file] if manifest.code else None
     signature = from_json(files[SIGNATURE], Signature)
-    return LoadedPackage(package_digest(manifest), manifest, predictor, signature, code)
+    return LoadedPackage(package_digest(manifest), manifest, predictor, signature, path)

@@ -78,7 +78,10 @@ class Member(Record, frozen=True, kw_only=True, tag="member@1"):
 
 
 class Field(Record, frozen=True, kw_only=True, tag="field@1"):
-    """One input column of a model, with what training saw of it."""
+    """One input column of a model, with what training saw of it.
+
+    `reading` settles cells that can be read in two ways (decimal comma, day before month).
+    """
 
     name: str
     type: str
@@ -86,12 +89,13 @@ class Field(Record, frozen=True, kw_only=True, tag="field@1"):
     low: float | None = None
     high: float | None = None
     categories: tuple[str, ...] = ()
+    reading: str = ""
 
 
 class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
     """What a model takes and gives back.
 
-    `labels` says how a class is answered: as text, a whole number or a boolean. `interval` is,
+    `missing` has further spellings of a missing value. `labels` says how a class is answered: as text, a whole number or a boolean. `interval` is,
     for a number, what to add to a prediction for the ends of its 90 % interval.
     """
 
@@ -101,6 +105,7 @@ class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
     inputs: tuple[Field, ...]
     classes: tuple[str, ...] = ()
     positive: str | None = None
+    missing: tuple[str, ...] = ()
     labels: Literal["text", "integer", "boolean"] = "text"
     interval: tuple[float, float] | None = None
 

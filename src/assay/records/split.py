@@ -10,8 +10,9 @@ class Split(Record, frozen=True, kw_only=True, tag="split@1"):
 
     The blob is an Arrow IPC file with one int8 column `part`: -1 for a test row, -2 for a row
     that is left out, else the fold (0…) in which a training row is validated, 127 for none.
-    `ordered` says that fold k is trained on the folds before it only (blocks in time). `valid` counts rows only when one fixed validation part is used in place of
-    cross-validation; then train + valid + test is the number of rows, otherwise train + test is.
+    `ordered` says that fold k is trained on the folds before it only (blocks in time). `valid`
+    counts rows only when one fixed validation part is used in place of cross-validation; then
+    train + valid + test is the number of rows, otherwise train + test is.
     """
 
     policy: str

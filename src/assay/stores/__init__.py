@@ -1,0 +1,1 @@
+"""Where blobs and events are kept: a folder with SQLite, or memory."""

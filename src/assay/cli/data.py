@@ -1,0 +1,64 @@
+"""`assay data list | get | show`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.markup import escape
+
+from assay.cli.command import Command
+from assay.cli.console import console_for, progress, table
+from assay.data import catalogue
+from assay.lifecycle.result import plain
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", metavar="list|get|show", required=True)
+    verbs.add_parser("list", help="every data set of the catalogue")
+    for verb, line in (("get", "fetch one and check it"), ("show", "what is known about one")):
+        verbs.add_parser(verb, help=line).add_argument("name")
+
+
+def _run(args: argparse.Namespace) -> tuple[int, Any]:
+    console = console_for(args)
+    if args.verb == "get":
+        with progress(console) as notify:
+            path = catalogue.get(args.name, notify)
+        console.print(f"[green]✓[/green] {escape(str(path))}")
+        return 0, {"name": args.name, "path": str(path)}
+    if args.verb == "show":
+        entry = catalogue.entry(args.name)
+        facts = {k: v for k, v in plain(entry).items() if v not in (None, "", [], {})}
+        here = catalogue.locate(args.name)
+        facts["path"] = str(here) if here else None
+        console.print(table(("", ""), [(k, v) for k, v in facts.items() if v is not None]))
+        return 0, facts
+    rows = [
+        (
+            e.name,
+            e.task,
+            f"{e.rows:,}",
+            e.target,
+            "yes" if catalogue.locate(e.name) else "",
+            e.licence,
+        )
+        for e in catalogue.entries()
+    ]
+    console.print(table(("name", "task", "rows", "target", "here", "licence"), rows))
+    return 0, [plain(entry) for entry in catalogue.entries()]
+
+
+COMMAND = Command(
+    about="""\
+The catalogue of data sets: source, licence, digest. A set is taken from $ASSAY_DATA when that
+folder has it, else from the cache, else downloaded and checked.""",
+    examples="""\
+examples:
+  assay data list
+  assay data show telco_churn
+  assay data get telco_churn
+""",
+    configure=_configure,
+    run=_run,
+)

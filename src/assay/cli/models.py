@@ -1,0 +1,106 @@
+"""`assay models`, `promote`, `rollback` and `history`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.markup import escape
+
+from assay.cli.command import Command
+from assay.cli.console import console_for, table
+from assay.lifecycle import models
+from assay.lifecycle.result import plain
+from assay.records.package import ModelVersion
+
+
+def _models(args: argparse.Namespace) -> tuple[int, Any]:
+    versions = models.models(args.store)
+    rows = [
+        (
+            f"{v.name}@{v.version}",
+            ", ".join(v.aliases),
+            v.verdict,
+            v.run,
+            _time(v.at),
+            v.package[:12],
+        )
+        for v in versions
+    ]
+    headers = ("model", "alias", "verdict", "run", "registered (UTC)", "package")
+    console_for(args).print(table(headers, rows))
+    return 0, [plain(version) for version in versions]
+
+
+def _promote(args: argparse.Namespace) -> tuple[int, Any]:
+    return _moved(args, models.promote(args.model, args.reason, store=args.store))
+
+
+def _rollback(args: argparse.Namespace) -> tuple[int, Any]:
+    return _moved(args, models.rollback(args.model, args.reason, store=args.store))
+
+
+def _moved(args: argparse.Namespace, version: ModelVersion) -> tuple[int, Any]:
+    name = f"{version.name}@{version.version}"
+    console_for(args).print(f"[green]✓[/green] {escape(name)} is the champion")
+    return 0, {"name": version.name, "version": version.version, "package": version.package}
+
+
+def _history(args: argparse.Namespace) -> tuple[int, Any]:
+    console, answer = console_for(args), models.history(args.model, args.at, store=args.store)
+    if args.at:
+        live = answer["live"]
+        what = f"version {live['version']}" if live else "nothing"
+        console.print(f"{escape(args.model)} at {escape(args.at)}: {what} was live")
+    rows = [
+        (_time(m["at"]), f"{args.model}@{m['version']}", m["actor"], m["verdict"], m["reason"])
+        for m in answer["moves"]
+    ]
+    console.print(table(("since (UTC)", "champion", "by", "verdict", "why"), rows))
+    return 0, answer
+
+
+def _time(at: str) -> str:
+    return at[:19].replace("T", " ")
+
+
+def _configure_change(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="NAME@VERSION to promote, or NAME to roll back")
+    parser.add_argument("--reason", default="", help="why; it goes to the ledger under your name")
+
+
+def _configure_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="NAME")
+    parser.add_argument("--at", default="", metavar="TIME", help="what was live then (ISO 8601)")
+
+
+MODELS = Command(
+    about="List every version of every model of a store.",
+    examples="examples:\n  assay models\n",
+    configure=lambda _: None,
+    run=_models,
+)
+PROMOTE = Command(
+    about="""\
+Make a version the champion. A version that its gates did not accept needs a reason, which goes
+to the ledger under your name.""",
+    examples="""\
+examples:
+  assay promote churn@3
+  assay promote churn@2 --reason "the new feed is broken until Monday"
+""",
+    configure=_configure_change,
+    run=_promote,
+)
+ROLLBACK = Command(
+    about="Make the version that was live before the champion again.",
+    examples="examples:\n  assay rollback churn\n",
+    configure=_configure_change,
+    run=_rollback,
+)
+HISTORY = Command(
+    about="What was live when, who decided, and why.",
+    examples="examples:\n  assay history churn\n  assay history churn --at 2026-11-01T12:00\n",
+    configure=_configure_history,
+    run=_history,
+)

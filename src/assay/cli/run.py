@@ -1,0 +1,54 @@
+"""`assay run`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from assay.cli.check import add_project
+from assay.cli.command import Command
+from assay.cli.console import console_for, progress
+from assay.cli.verdict import print_verdict
+from assay.lifecycle.run import run
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    add_project(parser)
+    parser.add_argument("--budget", metavar="TIME", help="how long the search may fit: 60s, 2m")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the split and of every fit")
+
+
+def _run(args: argparse.Namespace) -> tuple[int, Any]:
+    console = console_for(args)
+    overrides = list(args.overrides)
+    if args.budget is not None:
+        overrides.append(f'budget.time="{args.budget}"')
+    if args.seed is not None:
+        overrides.append(f"split.seed={args.seed}")
+    with progress(console) as notify:
+        result = run(
+            args.project,
+            overrides=overrides,
+            store=args.store,
+            notify=notify,
+            allow_code=not args.no_code,
+        )
+    report = result.report()
+    print_verdict(console, result, report)
+    return result.exit_code, {**result.to_dict(), "report": str(report)}
+
+
+COMMAND = Command(
+    about="""\
+Audit the data, split it, train baselines and candidates, evaluate on the test rows with
+intervals, judge by the sealed gates, package, and register. Running again resumes what was
+interrupted; a finished run is shown as it is.""",
+    examples="""\
+examples:
+  assay run                            the project in this folder
+  assay run churn --budget 2m          search longer
+  assay run churn --set gates.0.at_least=0.85 --json
+""",
+    configure=_configure,
+    run=_run,
+)

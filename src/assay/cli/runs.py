@@ -1,0 +1,135 @@
+"""`assay runs`, `show`, `compare` and `report`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from assay.cli.command import Command
+from assay.cli.console import console_for, table
+from assay.cli.verdict import estimate, print_findings, print_verdict, relative
+from assay.lifecycle.result import RunResult, list_runs, open_run
+from assay.metrics import get
+
+
+def _run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", default="last", help="a run, part of its id, or `last`")
+
+
+def _runs(args: argparse.Namespace) -> tuple[int, Any]:
+    entries = list_runs(args.store)
+    rows = [
+        (e.run, e.status, e.verdict, e.started_at[:19].replace("T", " "), f"{e.seconds:.1f} s")
+        for e in entries
+    ]
+    console_for(args).print(table(("run", "status", "verdict", "started (UTC)", "took"), rows))
+    keys = ("run", "project", "status", "verdict", "started_at", "seconds", "reason")
+    return 0, [{key: getattr(e, key) for key in keys} for e in entries]
+
+
+def _show(args: argparse.Namespace) -> tuple[int, Any]:
+    console, result = console_for(args), open_run(args.run, args.store)
+    view = result.view
+    print_verdict(console, result, None)
+    if not view.halted and view.audit.findings:
+        console.print()
+        print_findings(console, view.audit)
+    if view.leaderboard is not None:
+        show = get(view.leaderboard.metric).format
+        trials = (*view.leaderboard.trials, *view.leaderboard.baselines)
+        rows = [
+            (
+                t.candidate.name,
+                "-" if t.score is None else show(t.score),
+                f"{view.leaderboard.weights.get(t.candidate.name, 0):.0%}",
+                f"{t.seconds:.1f} s",
+                t.note or t.status,
+            )
+            for t in trials
+        ]
+        title = f"\nOut-of-fold {view.leaderboard.metric}"
+        console.print(table(("candidate", "score", "weight", "fitting", ""), rows, title))
+    if view.report is not None:
+        names = list(view.report.champion.metrics)
+        champion, baseline = view.report.champion.metrics, view.report.baseline.metrics
+        scores = [(n, estimate(n, champion[n]), estimate(n, baseline[n])) for n in names]
+        console.print(table(("metric", "champion", "baseline"), scores, "\nTest rows"))
+    console.print(table(("", ""), [*view.versions], "\nVersions"))
+    return 0, result.to_dict()
+
+
+def _compare(args: argparse.Namespace) -> tuple[int, Any]:
+    console = console_for(args)
+    a, b = open_run(args.run, args.store), open_run(args.other, args.store)
+    facts = [
+        ("verdict", a.verdict, b.verdict),
+        ("seal", a.view.seal_digest[:12], b.view.seal_digest[:12]),
+        ("data", a.view.snapshot.content[:12], b.view.snapshot.content[:12]),
+        ("split", _split(a), _split(b)),
+        ("champion", _champion(a), _champion(b)),
+    ]
+    names = [n for n in a.metrics if n in b.metrics]
+    facts += [(n, estimate(n, a.metrics[n]), estimate(n, b.metrics[n])) for n in names]
+    console.print(table(("", a.run, b.run), facts))
+    same_rows = a.view.snapshot.content == b.view.snapshot.content and _split(a) == _split(b)
+    if not same_rows:
+        console.print("\n[yellow]The two were not tested on the same rows.[/yellow]")
+    return 0, {
+        "runs": [a.to_dict(), b.to_dict()],
+        "same_rows": same_rows,
+        "difference": {n: b.metrics[n].value - a.metrics[n].value for n in names},
+    }
+
+
+def _report(args: argparse.Namespace) -> tuple[int, Any]:
+    result = open_run(args.run, args.store)
+    path = result.report(args.output)
+    console_for(args).print(escape(relative(path)))
+    return 0, {"run": result.run, "path": str(path.resolve())}
+
+
+def _split(result: RunResult) -> str:
+    return f"{result.view.split.policy}, seed {result.view.split.seed}"
+
+
+def _champion(result: RunResult) -> str:
+    return result.view.report.champion.name if result.view.report else "none"
+
+
+def _configure_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="a run, part of its id, or `last`")
+    parser.add_argument("other", help="the run to compare it with")
+
+
+def _configure_report(parser: argparse.ArgumentParser) -> None:
+    _run_argument(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it")
+
+
+RUNS = Command(
+    about="List the runs of a store, oldest first.",
+    examples="examples:\n  assay runs\n  assay runs --store examples/diagnosis/.assay\n",
+    configure=lambda _: None,
+    run=_runs,
+)
+SHOW = Command(
+    about="Show a run: verdict, gates, leaderboard, test metrics, versions.",
+    examples="examples:\n  assay show             the newest run\n  assay show churn-1f2e3d4c\n",
+    configure=_run_argument,
+    run=_show,
+)
+COMPARE = Command(
+    about="Put two runs side by side.",
+    examples="examples:\n  assay compare churn-1f2e3d4c last\n",
+    configure=_configure_compare,
+    run=_compare,
+)
+REPORT = Command(
+    about="Write a run's report: one HTML file that works offline.",
+    examples="examples:\n  assay report\n  assay report churn-1f2e3d4c -o churn.html\n",
+    configure=_configure_report,
+    run=_report,
+)

@@ -1,0 +1,188 @@
+"""A run in a dozen lines."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from assay.cli.console import coloured
+from assay.lifecycle.check import CheckResult
+from assay.lifecycle.result import RunResult
+from assay.metrics import get
+from assay.records.audit import Audit, Finding
+from assay.records.decision import GateResult
+from assay.records.report import Estimate, Scores
+
+EVIDENCE_LINES = 8
+
+
+def print_verdict(console: Console, result: RunResult, report: Path | None) -> None:
+    """Print seal, split, audit, baseline, champion, gates, package, report, and what to do next."""
+    view = result.view
+    word = "stopped" if view.halted else result.verdict
+    console.print()
+    console.print(f"[bold]{coloured(word, word.upper())}[/bold]  {escape(view.run)}")
+    if view.project.project.question:
+        console.print(f"  {escape(view.project.project.question)}", style="italic")
+    for label, text in _facts(result):
+        console.print(f"  [dim]{label:<9}[/dim] {text}")
+    if view.halted:
+        print_findings(console, view.audit, evidence=True)
+        console.print(f"  [dim]verdict  [/dim] not trained: {escape(view.reason)}")
+    if report is not None:
+        console.print(f"  [dim]report   [/dim] {escape(relative(report))}")
+    console.print("\nNext:")
+    for command, what in next_steps(result):
+        console.print(f"  {escape(command):<58} [dim]{escape(what)}[/dim]")
+
+
+def print_findings(console: Console, audit: Audit, *, evidence: bool = False) -> None:
+    """Print the findings, errors first; with evidence for those that stop a run."""
+    order = {"error": 0, "warning": 1, "note": 2}
+    for finding in sorted(audit.findings, key=lambda f: order[f.severity]):
+        mark = "accepted" if finding.accepted else finding.severity
+        console.print(
+            f"  {coloured(finding.severity, f'{mark:<8}')} {finding.code:<20} "
+            f"{escape(finding.where)}: {escape(finding.message)}"
+        )
+        if finding.severity == "error" and not finding.accepted:
+            if evidence:
+                for line in _evidence(finding):
+                    console.print(f"           [dim]{escape(line)}[/dim]")
+            console.print(f"           try: {escape(finding.hint)}")
+
+
+def print_check(console: Console, result: CheckResult) -> None:
+    """Print what a run would start from, and the audit."""
+    problem, snapshot = result.prepared.problem, result.prepared.snapshot
+    console.print(f"[bold]{escape(result.prepared.spec.project.name)}[/bold]: {problem.task}")
+    console.print(f"  [dim]target   [/dim] {escape(problem.target)}: {escape(problem.reason)}")
+    console.print(f"  [dim]metric   [/dim] {problem.primary}")
+    console.print(
+        f"  [dim]data     [/dim] {snapshot.rows:,} rows, {len(problem.features)} features of "
+        f"{len(snapshot.columns)} columns"
+    )
+    for step in snapshot.cleaning:
+        console.print(
+            f"  [dim]cleaned  [/dim] {escape(step.where)}: {escape(step.rule)}, "
+            f"{step.cells:,} cells"
+        )
+    console.print(
+        f"  [dim]split    [/dim] {escape(result.split.policy)}: {result.split.train:,} train, "
+        f"{result.split.test:,} test"
+    )
+    console.print(f"  [dim]audit    [/dim] {_counts(result.audit)}")
+    print_findings(console, result.audit, evidence=True)
+
+
+def next_steps(result: RunResult) -> list[tuple[str, str]]:
+    """Return three commands that make sense now."""
+    folder = relative(Path(result.entry.folder))
+    store = "" if result.workspace.root == Path.cwd() / ".assay" else _store_flag(result)
+    if result.view.halted:
+        return [
+            (
+                f"$EDITOR {folder}/assay.toml",
+                "drop the column, or accept the finding with a reason",
+            ),
+            (f"assay check {folder}", "look again, without training"),
+            (f"assay report {result.run}{store}", "the evidence on a page"),
+        ]
+    model = result.view.version
+    name = f"{model.name}@{model.version}" if model else result.run
+    steps = [(f"assay show {result.run}{store}", "leaderboard, slices, versions")]
+    if model and not model.aliases:
+        reason = '--reason "…"'
+        steps.append((f"assay promote {name} {reason}{store}", "take responsibility for it"))
+    else:
+        steps.append((f"assay predict {name} FILE -o answers.csv{store}", "answer for new rows"))
+    steps.append((f"assay verify {result.run} --rerun{store}", "train again and compare"))
+    return steps
+
+
+def relative(path: Path) -> str:
+    """Return the path as seen from here when that is shorter."""
+    seen = os.path.relpath(path)
+    return seen if len(seen) < len(str(path)) else str(path)
+
+
+def estimate(name: str, value: Estimate) -> str:
+    """Return a metric with its interval, as `0.843 [0.820, 0.865]`."""
+    show = get(name).format
+    return f"{show(value.value)} [{show(value.low)}, {show(value.high)}]"
+
+
+def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
+    view = result.view
+    yield "seal", f"{view.seal_digest[:12]}  made {view.sealed_at[:19].replace('T', ' ')} UTC"
+    split = view.split
+    held = f", {split.valid:,} valid" if split.valid else ""
+    yield (
+        "split",
+        f"{escape(split.policy)}: {split.train:,} train{held}, {split.test:,} test "
+        f"(seed {split.seed})",
+    )
+    yield "audit", _counts(view.audit)
+    if view.report is not None:
+        yield "baseline", _scores(view.report.baseline, view.seal.primary)
+        yield "champion", _scores(view.report.champion, view.seal.primary)
+        gain = view.report.comparison.difference
+        yield "gain", f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}] on the same rows"
+    for gate in view.decision.gates if view.decision else ():
+        yield "gate", _gate(gate)
+    if view.package is not None:
+        parity = view.package.parity
+        yield (
+            "package",
+            f"{escape(relative(result.workspace.root / view.package.path))}",
+        )
+        yield (
+            "",
+            f"{view.package.bytes / 1e6:.2f} MB; exported = trained on {parity.rows:,} + "
+            f"{parity.nasty_rows:,} nasty rows: {parity.label_flips} label flips, largest "
+            f"difference {parity.max_abs_diff:.1g}",
+        )
+    if view.version is not None:
+        alias = f", {view.version.aliases[0]}" if view.version.aliases else ", no alias"
+        yield "model", f"{escape(view.version.name)}@{view.version.version}{alias}"
+
+
+def _scores(scores: Scores, primary: str) -> str:
+    return f"{escape(scores.name)}: {primary} {estimate(primary, scores.metrics[primary])}"
+
+
+def _gate(gate: GateResult) -> str:
+    unit = get(gate.metric)
+    more = f"; about {gate.rows_needed:,} test rows would decide" if gate.rows_needed else ""
+    show = unit.format
+    return (
+        f"{coloured(gate.verdict, f'{gate.verdict:<12}')} {escape(gate.name)}: "
+        f"{show(gate.value)} [{show(gate.low)}, {show(gate.high)}]{more}"
+    )
+
+
+def _counts(audit: Audit) -> str:
+    counts = Counter("accepted" if f.accepted else f.severity for f in audit.findings)
+    words = [
+        coloured(k, f"{n} {k}{'s' if n > 1 and k != 'accepted' else ''}") for k, n in counts.items()
+    ]
+    return f"{len(audit.checks)} checks: {', '.join(words) or 'nothing found'}"
+
+
+def _evidence(finding: Finding) -> list[str]:
+    lines = [f"{key}: {_short(value)}" for key, value in finding.evidence.items()]
+    return lines[:EVIDENCE_LINES]
+
+
+def _short(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 110 else f"{text[:107]}…"
+
+
+def _store_flag(result: RunResult) -> str:
+    return f" --store {relative(result.workspace.root)}"

@@ -1,0 +1,104 @@
+"""The audit: every check in one visible list, and what the project file accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assay.data.audit import columns, leakage, rows, target
+from assay.data.audit.subject import Subject, show
+from assay.records.audit import Audit, Finding
+from assay.records.snapshot import DataSnapshot, Problem
+from assay.records.spec import Acceptance, GateSpec, SplitSection
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, the codes it may report, and a pure function of the subject."""
+
+    name: str
+    codes: tuple[str, ...]
+    find: Callable[[Subject], Iterator[Finding]]
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("target leakage by one column", ("LEAK-TARGET", "LEAK-SUSPECT"), leakage.leaks),
+    Check("label under another name", ("LABEL-COPY",), leakage.label_copies),
+    Check("duplicate rows across the split", ("DUPLICATE-ROWS-SPLIT",), rows.duplicates),
+    Check("groups across the split", ("GROUP-OVERLAP",), rows.groups),
+    Check("time order ignored", ("TIME-ORDER",), rows.time_order),
+    Check("row order", ("ROW-ORDER",), rows.row_order),
+    Check("missing target", ("TARGET-MISSING",), target.missing_target),
+    Check("class imbalance", ("CLASS-IMBALANCE",), target.imbalance),
+    Check("tiny classes", ("TINY-CLASS",), target.tiny_classes),
+    Check("rows for the gates", ("TOO-FEW-ROWS",), target.few_rows),
+    Check("id-like columns", ("ID-COLUMN",), columns.id_columns),
+    Check("constant columns", ("CONSTANT-COLUMN",), columns.constant_columns),
+    Check("mixed types", ("MIXED-TYPES",), columns.mixed_columns),
+    Check("missing values", ("HIGH-MISSING",), columns.missing_columns),
+)
+UNUSED = "ACCEPT-UNUSED"
+CODES: tuple[str, ...] = (*(code for check in CHECKS for code in check.codes), UNUSED)
+"""Every code that the audit itself can report."""
+
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+
+
+def audit(
+    problem: Problem,
+    snapshot: DataSnapshot,
+    table: pl.DataFrame,
+    parts: NDArray[np.int8],
+    policy: SplitSection,
+    gates: Sequence[GateSpec],
+    accept: Sequence[Acceptance],
+    extra: Sequence[Finding] = (),
+) -> Audit:
+    """Run every check on a table and its split; errors first.
+
+    Args:
+        problem: the question; only its `features` are judged as columns.
+        snapshot: the statistics of the columns.
+        table: (n, columns) typed values, the target included.
+        parts: (n,) -1 for a test row, -2 for a row left out, else a training fold.
+        policy: how the split was made.
+        gates: the rules that the test rows must be able to decide.
+        accept: the findings that a person takes responsibility for.
+        extra: findings of others, such as the family's, to be judged along.
+    """
+    subject = Subject(problem, snapshot, table, parts, policy, tuple(gates))
+    found = [finding for check in CHECKS for finding in check.find(subject)] + list(extra)
+    judged = [_accepted(finding, accept) for finding in found] + list(_unused(found, accept))
+    judged.sort(key=lambda finding: _ORDER[finding.severity])
+    return Audit(findings=tuple(judged), checks=tuple(check.name for check in CHECKS))
+
+
+def _matches(acceptance: Acceptance, finding: Finding) -> bool:
+    return acceptance.code == finding.code and acceptance.where in (None, finding.where)
+
+
+def _accepted(finding: Finding, accept: Sequence[Acceptance]) -> Finding:
+    for acceptance in accept:
+        if _matches(acceptance, finding):
+            return msgspec.structs.replace(finding, accepted=acceptance.reason)
+    return finding
+
+
+def _unused(found: Sequence[Finding], accept: Sequence[Acceptance]) -> Iterator[Finding]:
+    for acceptance in accept:
+        if not any(_matches(acceptance, finding) for finding in found):
+            yield Finding(
+                code=UNUSED,
+                severity="note",
+                where="audit.accept",
+                message=f"The project file accepts {show(acceptance.code)}"
+                + (f" for {show(acceptance.where)}" if acceptance.where else "")
+                + ", but the audit found no such thing.",
+                evidence={"code": show(acceptance.code), "reason": show(acceptance.reason)},
+                hint="remove the acceptance, so that it cannot hide a later finding",
+            )

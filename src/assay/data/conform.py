@@ -1,0 +1,69 @@
+"""Rows at prediction time, brought into the shape that training saw by the same code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import polars as pl
+
+from assay.data.coerce import (
+    coerce,
+    is_nested,
+    nested_column,
+    plain,
+    unread_cells,
+    without_missing,
+)
+from assay.errors import AssayError, DataError, Mistakes
+from assay.records.fitted import Field
+from assay.records.snapshot import ColumnType
+
+
+def conform(
+    frame: pl.DataFrame,
+    fields: Sequence[Field],
+    *,
+    missing: Sequence[str] = (),
+    readings: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Return the columns of `fields`, in their order and types; other columns are ignored.
+
+    Args:
+        frame: rows as they came, typed or text.
+        fields: the inputs of a model.
+        missing: the `data.missing` of the project.
+        readings: what settles ambiguous cells of a column, from `readings_of` a snapshot.
+
+    Raises:
+        DataError: columns are missing (all are named), or a cell cannot be read (row and column).
+    """
+    absent = [field.name for field in fields if field.name not in frame.columns]
+    if absent:
+        near = {n for name in absent for n in difflib.get_close_matches(name, frame.columns, n=1)}
+        raise DataError(
+            "DATA-COLUMNS-MISSING",
+            f"the rows lack {len(absent)} of the columns that the model needs",
+            where=", ".join(absent),
+            got=sorted(near) or frame.columns[:20],
+            allowed=[field.name for field in fields],
+            hint="add the columns; a value that is not known may be left empty",
+        )
+    errors: list[AssayError] = []
+    columns = []
+    for field in fields:
+        series = frame.get_column(field.name)
+        if is_nested(series.dtype):
+            errors.append(nested_column(series.name, series.dtype))
+            continue
+        cells = without_missing(plain(series), missing)
+        kind = cast(ColumnType, field.type)
+        typed = coerce(cells, kind, (readings or {}).get(field.name, ""))
+        error = unread_cells(cells, typed, kind)
+        if error:
+            errors.append(error)
+        columns.append(typed)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Mistakes(errors)
+    return pl.DataFrame(columns)

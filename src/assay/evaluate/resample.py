@@ -1,0 +1,173 @@
+"""The bootstrap: resampled weights of rows or groups, and the metrics under them.
+
+The weights are exponential, which makes a draw one from the posterior of Rubin's Bayesian bootstrap
+(1981, Annals of Statistics 9): no row ever falls out, so no draw loses a class. Above `BAG` rows
+the draws are made on bags of rows that stand for the rest (Kleiner, Talwalkar, Sarkar and Jordan
+2014, "A scalable bootstrap for massive data", JRSS B 76). A bag takes the hardest rows whole and
+thins the easy ones, because the hard ones carry the variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from assay.errors import DataError
+from assay.evaluate.linear import Groups
+from assay.metrics import Metric
+from assay.metrics.weighted import Floats, Rows, Weighted
+
+BAG = 4_000
+BAGS = 4
+TIER = 250
+GROUPS_IN_BAG = 400
+CHUNK = 1_000_000
+"""Weights held at once: 8 MB, so that several passes stay near the processor."""
+
+
+@dataclass(frozen=True)
+class Bag:
+    """Rows that stand for all: their positions, the unit of each, and the units' mean weight."""
+
+    index: NDArray[np.int64]
+    unit: NDArray[np.int64] | None
+    scale: Floats
+
+
+def bags(rows: Rows, groups: Groups | None, rng: np.random.Generator) -> list[Bag]:
+    """Return one bag of everything when that is small, else several that represent it."""
+    count = rows.n if groups is None else int(groups.max()) + 1
+    if rows.n <= BAG or (groups is not None and count <= GROUPS_IN_BAG):
+        return [Bag(np.arange(rows.n), groups, np.ones(count))]
+    if groups is None:
+        tiers = _tiers(rows)
+        return [_thin(tiers, rng) for _ in range(BAGS)]
+    keep = max(GROUPS_IN_BAG, count * BAG // rows.n)
+    return [_some_groups(groups, count, keep, rng) for _ in range(BAGS)]
+
+
+def _tiers(rows: Rows) -> list[NDArray[np.int64]]:
+    """Split each class's rows, hardest first, into tiers of 250, 250, 500, 1,000 and so on."""
+    classes = max(rows.classes, 1)
+    hardness = rows.surprise if rows.classes else np.abs(rows.error)
+    first = max(TIER // max(classes // 2, 1), 10)
+    tiers = []
+    for code in range(classes):
+        members = np.flatnonzero(rows.truth == code) if rows.classes else np.arange(rows.n)
+        members = members[np.argsort(-hardness[members], kind="stable")]
+        doublings = int(np.ceil(np.log2(max(len(members) / first, 1))))
+        tiers += np.split(members, [first * 2**step for step in range(doublings)])
+    return [tier for tier in tiers if len(tier)]
+
+
+def _thin(tiers: list[NDArray[np.int64]], rng: np.random.Generator) -> Bag:
+    """Take the same number of rows from every tier, evenly spaced from a random start."""
+    most = max(BAG // len(tiers), 10)
+    index, scale = [], []
+    for tier in tiers:
+        step = max(len(tier) / most, 1.0)
+        picked = tier[np.arange(rng.random() * (step - 1), len(tier), step).astype(np.int64)]
+        index.append(picked)
+        scale.append(np.full(len(picked), len(tier) / len(picked)))
+    return Bag(np.concatenate(index), None, np.concatenate(scale))
+
+
+def _some_groups(groups: Groups, count: int, keep: int, rng: np.random.Generator) -> Bag:
+    chosen = np.sort(rng.permutation(count)[:keep])
+    index = np.flatnonzero(np.isin(groups, chosen))
+    unit = np.searchsorted(chosen, groups[index])
+    return Bag(index, unit, np.full(keep, count / keep))
+
+
+def _chunks(bag: Bag, replicates: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Yield weights of the bag's rows; each unit's has its scale for mean and for variance."""
+    size = max(1, CHUNK // len(bag.index))
+    for start in range(0, replicates, size):
+        shape = (min(size, replicates - start), len(bag.scale))
+        drawn = rng.standard_exponential(shape)
+        if (bag.scale != 1).any():
+            drawn = bag.scale + np.sqrt(bag.scale) * (drawn - 1)
+        yield drawn if bag.unit is None else drawn[:, bag.unit]
+
+
+Formula = Callable[[Metric, Weighted], Floats]
+
+
+def draws(
+    metrics: list[Metric],
+    samples: list[Rows],
+    groups: Groups | None,
+    replicates: int,
+    rng: np.random.Generator,
+) -> dict[str, Floats]:
+    """Return each metric's (replicates,) errors under resampling.
+
+    With two samples, predictions of the same rows by two models, the errors are those of the
+    first's metric minus the second's, both under the same weights. Raises DataError
+    INTERVAL-UNDEFINED when most draws leave a metric without a meaning.
+    """
+    parts: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
+    chosen = bags(samples[0], groups, rng)
+    for bag in chosen:
+        taken = [rows.take(bag.index) for rows in samples]
+        base = bag.scale if bag.unit is None else bag.scale[bag.unit]
+        centres = {m.name: _signed(m, taken, base[None, :], None)[0] for m in metrics}
+        for weights in _chunks(bag, -(-replicates // len(chosen)), rng):
+            for metric in metrics:
+                values = _signed(metric, taken, weights, rng)
+                parts[metric.name].append(values - centres[metric.name])
+    return {name: _finite(name, np.concatenate(values)) for name, values in parts.items()}
+
+
+def _finite(name: str, errors: Floats) -> Floats:
+    """Return the draws in which the metric had a meaning; most must."""
+    known = errors[np.isfinite(errors)]
+    if 2 * len(known) < len(errors):
+        raise DataError(
+            "INTERVAL-UNDEFINED",
+            f"{name} loses its meaning on most resamples of the test rows",
+            where=name,
+            hint="choose another metric, or set aside a larger share of the data with split.test",
+        )
+    return known
+
+
+def _signed(
+    metric: Metric, samples: list[Rows], weights: Floats, rng: np.random.Generator | None
+) -> Floats:
+    """Return the first sample's metric, less the second's when there is one."""
+    values = [_values(metric, Weighted(rows, weights), rng) for rows in samples]
+    return values[0] if len(values) == 1 else values[0] - values[1]
+
+
+def _values(metric: Metric, sample: Weighted, rng: np.random.Generator | None) -> Floats:
+    """Return the metric, each class's labels joined by one row's worth of doubt (Jeffreys).
+
+    Without it a model with no error at all would seem to be without doubt as well.
+    """
+    if metric.counts is None or rng is None:
+        return metric.values(sample)
+    confusion = sample.confusion
+    doubt = rng.standard_gamma(1 / sample.rows.classes, confusion.shape)
+    seen = confusion.sum(axis=2, keepdims=True) > 0
+    return metric.counts(confusion + doubt * seen, sample.rows.positive_code)
+
+
+def expanded(z: float, units: int) -> float:
+    """Return the critical value widened for few units (Hesterberg 2015, American Statistician)."""
+    return z * float(np.sqrt(units / (units - 1)))
+
+
+def bias_corrected(errors: Floats, z: float) -> tuple[float, float]:
+    """Return the ends of the errors' bias-corrected percentile interval.
+
+    Source: Efron 1981, Canadian Journal of Statistics 9.
+    """
+    below = float((errors < 0).mean() + (errors == 0).mean() / 2)
+    shift = 2 * float(np.clip(ndtri(below), -1, 1))
+    low, high = np.quantile(errors, [float(ndtr(shift - z)), float(ndtr(shift + z))])
+    return float(low), float(high)

@@ -1,0 +1,121 @@
+"""The metrics of one value of one column at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assay.evaluate.intervals import estimates
+from assay.kernel.family import Predictions
+from assay.metrics import Metric
+from assay.metrics.base import Truth
+from assay.records.report import SliceResult
+
+MISSING = "(missing)"
+OTHER = "(other)"
+REPLICATES = 500
+"""A slice is for looking, not for judging: fewer draws than the headline numbers."""
+
+
+def bins(series: pl.Series, count: int = 4, distinct: int = 8) -> list[str | None]:
+    """Return a column as the labels of its slices, missing as None.
+
+    Numbers with more than `distinct` values, and dates, are cut at their quantiles into `count`
+    ranges ("≤ 29", "29 to 45", "> 45"); anything else stays what it is, as text.
+    """
+    few = series.drop_nulls().n_unique() <= distinct
+    if few or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
+        return [None if value is None else str(value) for value in series.to_list()]
+    numbers = series.to_physical().cast(pl.Float64).fill_nan(None).to_numpy()
+    known = np.isfinite(numbers)
+    cuts = np.quantile(numbers[known], np.arange(1, count) / count, method="lower")
+    largest = numbers[known].max()
+    # One value may fill every quantile; what differs from it is then the other slice.
+    cuts = np.unique(np.minimum(cuts, numbers[known & (numbers < largest)].max()))
+    names = [_written(cut, series) for cut in cuts]
+    labels = [f"≤ {names[0]}"]
+    labels += [f"{low} to {high}" for low, high in pairwise(names)]
+    labels.append(f"> {names[-1]}")
+    places = np.searchsorted(cuts, numbers, side="left")
+    return [labels[place] if ok else None for place, ok in zip(places, known, strict=True)]
+
+
+def _written(cut: float, series: pl.Series) -> str:
+    if series.dtype.is_temporal():
+        return str(pl.Series([int(cut)]).cast(series.to_physical().dtype).cast(series.dtype)[0])
+    return f"{cut:.6g}"
+
+
+def slice_results(
+    columns: Mapping[str, Sequence[str | None]],
+    metrics: Sequence[Metric],
+    truth: Truth,
+    predictions: Predictions,
+    *,
+    positive_code: int = 0,
+    groups: NDArray[Any] | None = None,
+    seed: int = 0,
+    min_rows: int = 20,
+    max_values: int = 12,
+) -> tuple[SliceResult, ...]:
+    """Return the metrics of each value of each column, the most frequent value first.
+
+    `columns` maps a column's name to its (n,) values, numbers cut by `bins`. Beyond `max_values`
+    the rarest are taken together. A value with fewer than `min_rows` rows, or a metric without
+    meaning there, is named in the note and not measured.
+    """
+    found = []
+    for column, values in columns.items():
+        names = [MISSING if value is None else value for value in values]
+        counted = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
+        kept = [name for name, _ in counted]
+        if len(kept) > max_values:
+            kept = kept[: max_values - 1]
+        labels = np.array(names, dtype=object)
+        masks = {name: (labels == name).astype(bool) for name in kept}
+        if len(counted) > len(kept):
+            masks[OTHER] = ~np.logical_or.reduce(list(masks.values()))
+        for name, mask in masks.items():
+            part = Predictions(predictions.values[mask], predictions.classes)
+            inside = None if groups is None else groups[mask]
+            result = _one_slice(metrics, truth[mask], part, positive_code, inside, seed, min_rows)
+            measured, note = result
+            rows = int(mask.sum())
+            found.append(
+                SliceResult(column=column, value=name, rows=rows, metrics=measured, note=note)
+            )
+    return tuple(found)
+
+
+def _one_slice(
+    metrics: Sequence[Metric],
+    truth: Truth,
+    predictions: Predictions,
+    positive_code: int,
+    groups: NDArray[Any] | None,
+    seed: int,
+    min_rows: int,
+) -> tuple[dict[str, Any], str]:
+    """Return the estimates of a slice and a note about what is not measured."""
+    if len(truth) < min_rows:
+        return {}, f"fewer than {min_rows} rows: too few to measure"
+    if groups is not None and len(np.unique(groups.astype(str))) < 2:
+        return {}, "all rows are of one group: no interval can be given"
+    classes = predictions.values.shape[1] if predictions.values.ndim == 2 else 0
+    unfit = {m.title: m.unfit(truth, classes, positive_code) for m in metrics}
+    measured = estimates(
+        [m for m in metrics if not unfit[m.title]],
+        truth,
+        predictions,
+        positive_code=positive_code,
+        groups=groups,
+        seed=seed,
+        replicates=REPLICATES,
+    )
+    return measured, "; ".join(f"no {title}: {why}" for title, why in unfit.items() if why)

@@ -1,0 +1,169 @@
+"""`assay init`: look at a table, and write a project file with a reason for every choice."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from assay.data import catalogue
+from assay.data.content import read_table
+from assay.data.ingest import survey
+from assay.errors import StoreError, UsageError
+from assay.kernel.plugins import load_family
+from assay.kernel.stage import Context, Note
+from assay.lifecycle.project import PROPOSED
+from assay.lifecycle.run import Notify
+from assay.records.snapshot import DataSnapshot, Problem
+from assay.records.spec import DataSection, ProjectSection, ProjectSpec
+from assay.spec.analyse import analyse
+from assay.spec.propose import Proposal, propose, valid_name
+from assay.stores.workspace import default_location, open_workspace
+
+CATALOGUE = "catalogue:"
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """The file that was written, and what it says."""
+
+    file: Path
+    problem: Problem
+    dropped: tuple[tuple[str, str], ...]
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `data` of the JSON envelope."""
+        return {
+            "file": str(self.file),
+            "task": self.problem.task,
+            "target": self.problem.target,
+            "metric": self.problem.primary,
+            "reason": self.problem.reason,
+            "dropped": [{"column": name, "reason": reason} for name, reason in self.dropped],
+        }
+
+
+def init(
+    folder: str | Path,
+    *,
+    data: str,
+    target: str,
+    name: str = "",
+    force: bool = False,
+    store: str | Path | None = None,
+    notify: Notify = lambda _: None,
+) -> InitResult:
+    """Write `folder`/assay.toml for a table and its target column.
+
+    Args:
+        folder: the project's folder, made when it is missing.
+        data: a data file, or a name of the catalogue.
+        target: the column to predict.
+        name: the project's name; by default the folder's.
+        force: whether a project file that is there may be replaced.
+        store: folder of the store, which keeps the proposals: they tell a choice that a person
+            changed from one that was left as proposed.
+        notify: called with each line of progress.
+
+    Raises:
+        UsageError: a project file is there already.
+        DataError: the table cannot be read, or the target cannot be predicted.
+    """
+    home = Path(folder).expanduser()
+    file = home / "assay.toml"
+    if file.exists() and not force:
+        raise UsageError(
+            "INIT-EXISTS",
+            "there is a project file already",
+            where=str(file),
+            hint="edit it, or pass --force to write a new one in its place",
+        )
+    if home.exists() and not home.is_dir():
+        raise UsageError("INIT-NOT-FOLDER", "a file has this name", where=str(home))
+    source = _source(data, home)
+    memory = open_workspace("memory://")
+    section = DataSection(source=source, target=target)
+    notify(Note("init", f"reading {data}"))
+    found = survey(section, home, memory.store, resolve=lambda n: catalogue.get(n, notify))
+    wanted = valid_name(name or home.resolve().name)
+    proposal, problem, dropped = _propose(
+        wanted, section, found.snapshot, found.dropped, memory.store
+    )
+    _write(file, proposal.text)
+    workspace = open_workspace(store or default_location(home))
+    context = Context(workspace.store, workspace.ledger, workspace.root)
+    context.append(PROPOSED, proposal.values["project.name"], values=proposal.values)
+    return InitResult(file, problem, dropped, proposal.text)
+
+
+def _propose(
+    name: str,
+    section: DataSection,
+    snapshot: DataSnapshot,
+    unusable: tuple[tuple[str, str], ...],
+    store: Any,
+) -> tuple[Proposal, Problem, tuple[tuple[str, str], ...]]:
+    """Choose what to drop and how to split, and have the family state the problem."""
+    analysis = analyse(snapshot, section.target)
+    drop = (*unusable, *analysis.drop)
+    left_out = {column for column, _ in drop}
+    kept = msgspec.structs.replace(
+        snapshot, columns=tuple(c for c in snapshot.columns if c.name not in left_out)
+    )
+    missing = sum(step.cells for step in snapshot.cleaning if step.rule == "rows without a target")
+    spec = ProjectSpec(
+        project=ProjectSection(name=name),
+        data=msgspec.structs.replace(
+            section,
+            drop=tuple(left_out),
+            missing_target="drop" if missing else "error",
+        ),
+        split=analysis.split,
+    )
+    family = load_family(spec.project.family)
+    problem = family.problem(spec, kept, read_table(snapshot, store)[section.target])
+    proposal = propose(
+        name,
+        section.source or "",
+        snapshot,
+        problem,
+        family.default_gates(problem),
+        split=analysis.split,
+        drop=drop,
+        notes=analysis.notes,
+        suggest=analysis.suggest,
+        missing_target_rows=missing,
+    )
+    return proposal, problem, drop
+
+
+def _source(data: str, home: Path) -> str:
+    """Return how the project file names the data: relative to its folder, or by catalogue name."""
+    path = Path(data).expanduser()
+    if data.startswith(CATALOGUE):
+        return data
+    if path.exists() or path.suffix or os.sep in data or any(c in data for c in "*?["):
+        relative = os.path.relpath(path.resolve(), home.resolve())
+        return relative if not relative.startswith("../../../") else str(path.resolve())
+    return f"{CATALOGUE}{catalogue.entry(data).name}"
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise StoreError(
+            "INIT-NOT-WRITTEN",
+            f"the project file could not be written: {error.strerror or error}",
+            where=str(file),
+            hint="choose a folder that you may write to",
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)

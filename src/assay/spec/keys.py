@@ -1,0 +1,207 @@
+"""Every key of `assay.toml`, declared once.
+
+From this table come the validation, the sentences of its errors, the generated tests with bad
+values, and the reference page. Defaults come from the records, so that they are stated once too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from assay.kernel.constraint import Constraint, ListOf, MapOf, Number, OneOf, Text
+from assay.metrics import METRICS
+from assay.records import spec as records
+from assay.records.base import Record
+from assay.records.snapshot import COLUMN_TYPES
+from assay.spec.values import Duration, Label, Threshold, label, quantity
+
+Pattern = tuple[str, ...]
+"""A key path with `*` for the place in a list of tables: `("gates", "*", "metric")`."""
+
+SECTIONS: Mapping[str, type[Record]] = {
+    "project": records.ProjectSection,
+    "data": records.DataSection,
+    "features": records.FeaturesSection,
+    "split": records.SplitSection,
+    "metric": records.MetricSection,
+    "slices.*": records.SliceSpec,
+    "gates.*": records.GateSpec,
+    "audit.accept.*": records.Acceptance,
+    "budget": records.BudgetSection,
+}
+"""Each section of the file and the record that it becomes, in the order of the file."""
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _labels(values: list[Any]) -> list[str]:
+    return [label(value) for value in values]
+
+
+def _seconds(value: Any) -> float | None:
+    return quantity(value, "s")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: where it stands, what it may hold, what it means, and which tasks know it.
+
+    `read` turns a value that keeps the rule into the value of the record. `tasks` is empty when
+    every task knows the key.
+    """
+
+    path: str
+    rule: Constraint
+    doc: str
+    read: Callable[[Any], Any] = _same
+    tasks: frozenset[str] = field(default_factory=frozenset)
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """Return the path in parts."""
+        return tuple(self.path.split("."))
+
+    @cached_property
+    def _field(self) -> msgspec.structs.FieldInfo:
+        section, _, name = self.path.rpartition(".")
+        fields = msgspec.structs.fields(SECTIONS[section])
+        return next(found for found in fields if found.name == name)
+
+    @property
+    def required(self) -> bool:
+        """Return True when the section cannot do without the key."""
+        return bool(self._field.required)
+
+    @property
+    def default(self) -> Any:
+        """Return the value that an absent key has, as plain data; None when it is unset."""
+        given = self._field.default
+        if given is msgspec.NODEFAULT:
+            factory = self._field.default_factory
+            given = None if factory is msgspec.NODEFAULT else factory()
+        return list(given) if isinstance(given, tuple) else given
+
+
+_TASKS = OneOf(tuple(sorted({task for metric in METRICS.values() for task in metric.tasks})))
+_NAME = Text(
+    # it names models (NAME@VERSION) and folders
+    pattern=r"[^\W_][^\x00-\x1f\x7f-\x9f/\\@]{0,99}",
+    describe=r"a name of at most 100 characters that starts with a letter or digit, without / \ @",
+)
+_COLUMN = Text(empty=True, pattern=r"[^\x00]+", describe="the name of a column")
+_COLUMNS = ListOf(_COLUMN)
+_CONNECTION = Text(
+    pattern=r"\$[A-Za-z_][A-Za-z0-9_]*|[a-z][a-z0-9+]*://\S+",
+    describe='"$NAME" of an environment variable, or a URL without a password',
+)
+_METRIC = Text(pattern=r"[A-Za-z0-9_.@:-]+", describe="the name of a metric")
+_BINARY = frozenset({"binary"})
+
+TABLE: tuple[Key, ...] = (
+    Key("project.name", _NAME, "Name of the project and of the models that come out of it."),
+    Key("project.question", Text(empty=True), "What is asked, by whom, about what, by when."),
+    Key("project.decision", Text(empty=True), "What will be done with the answers."),
+    Key("project.family", Text(pattern=r"[a-z][a-z0-9_]*", describe="the name of a family"),
+        "The family of machine learning that answers."),
+    Key("project.task", _TASKS, "What kind of answer; inferred from the target when absent."),
+    Key("project.template", Text(empty=True, pattern=r"([\w.-]+(@[0-9a-f]{12,64})?)?",
+                                 describe='"NAME@DIGEST" of a template'),
+        "The template that this file came from, with the digest of all its other values."),
+    Key("data.source", Text(),
+        "A file (CSV, Parquet, JSON), a folder, a glob or `catalogue:NAME`; paths start at "
+        "the project's folder."),
+    Key("data.sql", Text(), "A query that gives the table, over `source` or over `connection`."),
+    Key("data.connection", _CONNECTION,
+        "The database for `sql`; keep a URL with a password in an environment variable."),
+    Key("data.target", _COLUMN, "The column to predict."),
+    Key("data.positive", Label(), "The class that scores are about; numbers count as text.", label,
+        _BINARY),
+    Key("data.drop", _COLUMNS, "Columns that are never read."),
+    Key("data.types", MapOf(OneOf(COLUMN_TYPES)), "Column types that are not to be inferred."),
+    Key("data.missing", ListOf(Label(empty=True)),
+        "More cells that mean a missing value; numbers count as text.", _labels),
+    Key("data.missing_target", OneOf(("error", "drop")),
+        "Whether rows without a target are an error or are dropped."),
+    Key("data.description", Text(empty=True), "What a row is, and how the rows came to be."),
+    Key("features.transform",
+        Text(pattern=r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
+             describe='"module:function"'),
+        "Python of the project that makes features; its packages load with `--allow-code` only."),
+    Key("split.test", Number(0.0001, 0.9), "Share of the rows (or groups, or time) set aside."),
+    Key("split.seed", Number(0, 2**32 - 1, whole=True), "Seed of every random choice."),
+    Key("split.folds", Number(2, 50, whole=True), "Folds of the cross-validation."),
+    Key("split.stratify_on", _COLUMN, "Keep the shares of this column's values in every part."),
+    Key("split.group_on", _COLUMN, "Keep all rows of one value of this column in one part."),
+    Key("split.time_on", _COLUMN, "Test on the latest rows by this column."),
+    Key("split.group_time_on", ListOf(_COLUMN, 2),
+        "Test on later rows of unseen groups: the group's column, then the time's."),
+    Key("split.predefined_on", _COLUMN, "This column says which rows are the test rows."),
+    Key("split.test_values", ListOf(Label()), "Values of `predefined_on` that mark a test row.",
+        _labels),
+    Key("metric.primary", _METRIC, "The headline metric; chosen from the task when absent."),
+    Key("metric.also", ListOf(_METRIC), "Metrics reported beside it."),
+    Key("slices.*.column", _COLUMN, "A column whose values are reported one by one."),
+    Key("gates.*.metric", _METRIC, "The metric that the gate judges."),
+    Key("gates.*.at_least", Threshold(), "Accept when the whole interval is at or above this."),
+    Key("gates.*.at_most", Threshold(), "Accept when the whole interval is at or below this."),
+    Key("gates.*.beats", OneOf(("baseline",)), "Accept when better than this on the same rows."),
+    Key("audit.accept.*.code", Text(pattern=r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*",
+                                    describe="the code of a finding, such as LEAK-TARGET"),
+        "A finding that must not stop this project."),
+    Key("audit.accept.*.reason", Text(), "Why; it goes to the ledger as your choice."),
+    Key("audit.accept.*.where", Text(), "Only the finding about this column."),
+    Key("budget.time", Duration(), "How long the search may fit candidates.", _seconds),
+    Key("budget.only", ListOf(Text(describe="the name of a candidate")),
+        "The candidates to try; all of the family when absent."),
+)  # fmt: skip
+
+KEYS: Mapping[Pattern, Key] = {key.pattern: key for key in TABLE}
+
+
+def _tables() -> dict[Pattern, type]:
+    """Return what stands above the keys: a table, or a list where `*` follows."""
+    found: dict[Pattern, type] = {}
+    for pattern in KEYS:
+        for end in range(1, len(pattern)):
+            found[pattern[:end]] = list if pattern[end] == "*" else dict
+    return found
+
+
+TABLES: Mapping[Pattern, type] = _tables()
+
+
+def children(pattern: Pattern) -> tuple[str, ...]:
+    """Return the names that may stand directly below `pattern` (`()` for the top)."""
+    names = [path[len(pattern)] for path in [*TABLES, *KEYS] if path[: len(pattern)] == pattern
+             and len(path) == len(pattern) + 1]  # fmt: skip
+    return tuple(dict.fromkeys(names))
+
+
+def reference_markdown() -> str:
+    """Return the reference page of the project file, made from the table of keys."""
+    parts = ["# The project file", "", "Made from the table of keys; do not edit."]
+    for section in SECTIONS:
+        repeated = section.endswith(".*")
+        name = section.removesuffix(".*")
+        parts += ["", f"## `[[{name}]]`" if repeated else f"## `[{name}]`", ""]
+        parts += ["| key | holds | default | meaning |", "|---|---|---|---|"]
+        parts += [_row(key) for key in TABLE if key.path.rpartition(".")[0] == section]
+    return "\n".join(parts) + "\n"
+
+
+def _row(key: Key) -> str:
+    default = "required" if key.required else _shown(key.default)
+    only = f" Only for {', '.join(sorted(key.tasks))}." if key.tasks else ""
+    cells = (f"`{key.pattern[-1]}`", " or ".join(key.rule.allowed), default, key.doc + only)
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _shown(default: Any) -> str:
+    return "" if default in (None, "", [], {}) else f"`{msgspec.json.encode(default).decode()}`"

@@ -1,0 +1,77 @@
+"""What any model has to beat: a constant, the best single column, and a plain linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.records.fitted import Candidate
+from assay.tasks.tabular.forest import Forest, fit_small_tree
+
+Matrix = NDArray[np.float64]
+
+LEAVES = 8
+MOST_COLUMNS = 100
+"""More columns than this are screened by correlation first."""
+
+
+def baselines(classes: bool, text: Sequence[str]) -> tuple[Candidate, ...]:
+    """Return the baselines from trivial to simple."""
+    words = {"text": list(text)}
+    return (
+        Candidate(name="prior" if classes else "median", kind="constant", params=words),
+        Candidate(name="best_column", kind="column", params=words),
+        Candidate(
+            name="logistic" if classes else "ridge",
+            kind="linear",
+            params={"strength": 1.0, **words},
+        ),
+    )
+
+
+def fit_column(
+    x: Matrix, sources: NDArray[np.int64], y: NDArray[Any], classes: int, seed: int
+) -> Forest:
+    """Fit a tree of at most eight leaves on the one feature that predicts held-out rows best.
+
+    `sources` says which feature each column of the tree view `x` belongs to. A third of the
+    rows chooses the feature; the tree is then fitted on all of them.
+    """
+    leaf = max(1, min(20, len(y) // 20))
+    order = np.random.default_rng(seed).permutation(len(y))
+    chosen, rest = order[: len(y) // 3], order[len(y) // 3 :]
+    losses = {}
+    for source in _promising(x, sources, y):
+        alone = _only(x, sources == source)
+        tree = fit_small_tree(alone[rest], y[rest], classes, LEAVES, leaf)
+        losses[source] = _loss(tree.predict(alone[chosen]), y[chosen], classes)
+    best = min(losses, key=lambda source: losses[source])
+    return fit_small_tree(_only(x, sources == best), y, classes, LEAVES, leaf)
+
+
+def _only(x: Matrix, wanted: NDArray[np.bool_]) -> Matrix:
+    """Blank all other columns, so that column numbers stay those of the whole view."""
+    return np.where(wanted, x, 0.0)
+
+
+def _promising(x: Matrix, sources: NDArray[np.int64], y: NDArray[Any]) -> list[int]:
+    """Return the features to try: all, or those most correlated with the target."""
+    every = np.unique(sources)
+    if len(every) <= MOST_COLUMNS:
+        return [int(source) for source in every]
+    ranks = np.nan_to_num(np.clip(x, -1e30, 1e30))
+    ranks = (ranks - ranks.mean(axis=0)) / (ranks.std(axis=0) + 1e-300)
+    wanted = (y - y.mean()) / (y.std() or 1.0)
+    strength = np.abs(wanted @ ranks)
+    order = np.argsort(-strength, kind="stable")
+    return list(dict.fromkeys(int(source) for source in sources[order]))[:MOST_COLUMNS]
+
+
+def _loss(found: Matrix, y: NDArray[Any], classes: int) -> float:
+    """Return the log loss, or the mean squared error."""
+    if not classes:
+        return float(np.mean((found[:, 0] - y) ** 2))
+    return float(-np.log(np.maximum(found[np.arange(len(y)), y], 1e-6)).mean())

@@ -1,0 +1,61 @@
+"""What the search tries, best guesses first, sized by the number of rows.
+
+The sizes come from `benchmarks/tabular.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from assay.records.fitted import Candidate
+
+MANY_ROWS = 50_000
+_BOOSTING: dict[str, Any] = {
+    "bagging_freq": 1,
+    "bagging_fraction": 0.8,
+}
+
+
+def candidates(classes: int, rows: int, text: Sequence[str]) -> tuple[Candidate, ...]:
+    """Return boosted trees, linear models and forests; `classes` is 0 for a number."""
+    words = {"text": list(text)}
+    return tuple(
+        Candidate(name=name, kind=kind, params=params | words)
+        for name, kind, params in _declared(classes, rows, text=bool(text))
+    )
+
+
+def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, dict[str, Any]]]:
+    linear = [
+        (f"linear_{strength:g}", "linear", {"strength": strength})
+        for strength in ((10.0, 1.0) if text else (0.1, 0.01))
+    ]
+    trees = 100 if rows > MANY_ROWS else 150
+    leaf = max(2 if not classes else 3, rows // 2_000)
+    share = 0.5 if not classes else "sqrt"
+    extra = {"extra": True, "trees": trees, "leaf": leaf, "features": share}
+    forest = {"extra": False, "trees": trees, "leaf": leaf, "features": share}
+    return [
+        ("boosting", "boosting", boosting(rows, leaves=31)),
+        *linear[:1],
+        ("boosting_small", "boosting", boosting(rows, leaves=8, columns=0.5, l2=5.0)),
+        ("extra_trees", "forest", extra),
+        ("boosting_large", "boosting", boosting(rows, leaves=95, columns=0.6, l2=2.0)),
+        ("random_forest", "forest", forest),
+        *linear[1:],
+    ]
+
+
+def boosting(
+    rows: int, *, leaves: int, columns: float = 0.8, l2: float = 1.0, rate: float = 0.05
+) -> dict[str, Any]:
+    """Return LightGBM parameters for about `rows` training rows."""
+    return _BOOSTING | {
+        "num_leaves": min(leaves, max(4, rows // 20)),
+        "min_data_in_leaf": min(20, max(3, rows // 100)),
+        "feature_fraction": columns,
+        "lambda_l2": l2,
+        "learning_rate": rate,
+        "rounds": 1500,
+    }

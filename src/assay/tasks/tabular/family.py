@@ -1,0 +1,118 @@
+"""The family of tables: binary, multi-class and regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import polars as pl
+
+from assay.kernel.family import Capabilities, Model, Predictor, Rows
+from assay.records.audit import Finding
+from assay.records.fitted import Candidate, Field, Signature
+from assay.records.report import Curve
+from assay.records.snapshot import Column, DataSnapshot, Problem
+from assay.records.spec import GateSpec, ProjectSpec, SplitSection
+from assay.tasks.tabular import baseline, candidates, explain, export, models, nasty, problem
+from assay.tasks.tabular.models import TabularModel
+
+
+class Tabular:
+    """Rows with typed columns; `kernel.family.Family` says what each method does."""
+
+    id = "tabular@1"
+    capabilities = Capabilities()
+
+    def problem(self, spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Problem:
+        """State task, classes, features and metrics; raises DataError and SpecError."""
+        return problem.state(spec, snapshot, target)
+
+    def profile(self, problem: Problem, snapshot: DataSnapshot) -> Sequence[Finding]:
+        """Note when there are more columns than rows, which no score out of fold can mend."""
+        columns = len(problem.features)
+        if columns <= snapshot.rows:
+            return ()
+        return (
+            Finding(
+                code="MORE-COLUMNS-THAN-ROWS",
+                severity="warning",
+                where=problem.target,
+                message=f"{columns} columns stand against {snapshot.rows} rows",
+                evidence={"columns": columns, "rows": snapshot.rows},
+                hint="drop columns that cannot matter; some will fit by chance",
+            ),
+        )
+
+    def split_policy(self, policy: SplitSection, problem: Problem) -> SplitSection:
+        """Stratify on the classes unless the policy says otherwise."""
+        given = (policy.stratify_on, policy.group_on, policy.time_on, policy.group_time_on)
+        if not problem.classes or any(given) or policy.predefined_on:
+            return policy
+        return msgspec.structs.replace(policy, stratify_on=problem.target)
+
+    def baselines(self, problem: Problem, columns: Sequence[Column]) -> tuple[Candidate, ...]:
+        """Return a constant, the best single column, and a linear model."""
+        return baseline.baselines(bool(problem.classes), _text(problem, columns))
+
+    def candidates(
+        self, problem: Problem, columns: Sequence[Column], rows: int
+    ) -> tuple[Candidate, ...]:
+        """Return boosted trees, linear models and forests, best guesses first."""
+        return candidates.candidates(len(problem.classes), rows, _text(problem, columns))
+
+    def fit(
+        self,
+        candidate: Candidate,
+        problem: Problem,
+        train: Rows,
+        valid: Rows | None,
+        rounds: int | None,
+        seed: int,
+        threads: int,
+    ) -> TabularModel:
+        """Fit encoder and model on `train` alone; `valid` only stops boosting early."""
+        return models.fit(candidate, problem, train, valid, rounds, seed, threads)
+
+    def restore(self, candidate: Candidate, problem: Problem, state: bytes) -> TabularModel:
+        """Rebuild a fitted model from its state."""
+        return models.restore(candidate, problem, state)
+
+    def export(
+        self, members: Sequence[tuple[Model, float]], problem: Problem, inputs: Sequence[Field]
+    ) -> tuple[dict[str, bytes], Signature]:
+        """Return an ONNX graph of the weighted mean and its encoders as JSON."""
+        return export.export(members, problem, inputs)
+
+    def nasty_rows(self, problem: Problem, train: Rows, seed: int) -> pl.DataFrame:
+        """Return training rows with missing, unseen and extreme values."""
+        return nasty.nasty_rows(problem.features, train.frame, seed)
+
+    def explain(
+        self, problem: Problem, predictor: Predictor, rows: Rows, seed: int
+    ) -> tuple[Curve, ...]:
+        """Return the permutation importance of the columns."""
+        return explain.importance(problem, predictor, rows, seed)
+
+    def default_gates(self, problem: Problem) -> tuple[GateSpec, ...]:
+        """Propose to beat the baseline, and a modest floor."""
+        floors = {
+            "binary": ("roc_auc", 0.7),
+            "multiclass": (
+                "balanced_accuracy",
+                round(min(0.9, 1.5 / max(2, len(problem.classes))), 2),
+            ),
+            "regression": ("r2", 0.3),
+        }
+        metric, floor = floors[problem.task]
+        return (
+            GateSpec(metric=problem.primary, beats="baseline"),
+            GateSpec(metric=metric, at_least=floor),
+        )
+
+
+def _text(problem: Problem, columns: Sequence[Column]) -> list[str]:
+    features = set(problem.features)
+    return [column.name for column in columns if column.type == "text" and column.name in features]
+
+
+FAMILY = Tabular()

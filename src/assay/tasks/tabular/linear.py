@@ -1,0 +1,118 @@
+"""Constant and linear models on the linear view."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from assay.tasks.tabular.graph import Graph
+
+Matrix = NDArray[np.float64]
+
+WIDE = 400
+"""From this many columns on, a matrix is fitted in sparse form."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same answer for every row: class shares, or the median."""
+
+    values: Matrix
+    """(outputs,)"""
+    view: Literal["tree", "linear"] = "tree"
+
+    def predict(self, x: Matrix) -> Matrix:
+        """Return (n, outputs)."""
+        return np.tile(self.values, (len(x), 1))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what `restore_constant` needs."""
+        return {"values": self.values}
+
+    def graph(self, graph: Graph, x: str) -> str:
+        """Write the model; returns an (n, outputs) tensor."""
+        rows = graph.add("Shape", x, start=0, end=1)
+        one = graph.constant(np.ones(1, dtype=np.int64))
+        shape = graph.add("Concat", rows, one, axis=0)
+        return graph.add("Expand", graph.constant(self.values[None, :]), shape)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """``x @ weights + bias``, through a softmax for classes."""
+
+    weights: Matrix
+    """(columns, outputs)"""
+    bias: Matrix
+    """(outputs,)"""
+    classes: bool
+    view: Literal["tree", "linear"] = "linear"
+
+    def predict(self, x: Matrix) -> Matrix:
+        """Return (n, outputs)."""
+        score: Matrix = x @ self.weights + self.bias
+        if not self.classes:
+            return score
+        odds = np.exp(score - score.max(axis=1, keepdims=True))
+        share: Matrix = odds / odds.sum(axis=1, keepdims=True)
+        return share
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what `restore_linear` needs."""
+        return {"weights": self.weights, "bias": self.bias, "classes": np.array(self.classes)}
+
+    def graph(self, graph: Graph, x: str) -> str:
+        """Write the model; returns an (n, outputs) tensor."""
+        product = graph.add("MatMul", x, graph.constant(self.weights))
+        score = graph.add("Add", product, graph.constant(self.bias))
+        return graph.add("Softmax", score, axis=1) if self.classes else score
+
+
+def fit_constant(y: NDArray[Any], classes: int) -> Constant:
+    """Return the class shares, or the median when `classes` is 0."""
+    if classes:
+        return Constant(np.bincount(y, minlength=classes) / len(y))
+    return Constant(np.array([np.median(y)]))
+
+
+def fit_linear(
+    x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], classes: int, strength: float
+) -> Linear | Constant:
+    """Fit a logistic regression with C = `strength`, or a ridge with alpha = 1 / `strength`."""
+    if not classes:
+        ridge = Ridge(alpha=1.0 / strength, solver="lsqr" if scipy.sparse.issparse(x) else "auto")
+        ridge.fit(x, y)
+        return Linear(ridge.coef_.reshape(-1, 1), np.array([float(ridge.intercept_)]), False)
+    present = np.unique(y)
+    if len(present) == 1:
+        return fit_constant(y, classes)
+    model = LogisticRegression(C=strength, max_iter=300, tol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps short is good enough
+        model.fit(x, y)
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(present) == 2:  # one score against zero
+        coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([[0.0], intercepts])
+    weights = np.zeros((x.shape[1], classes))
+    bias = np.full(classes, -1e9)  # a class that training did not see
+    weights[:, present] = coefficients.T
+    bias[present] = intercepts
+    return Linear(weights, bias, True)
+
+
+def restore_constant(arrays: dict[str, NDArray[Any]]) -> Constant:
+    """Rebuild a constant from its arrays."""
+    return Constant(arrays["values"])
+
+
+def restore_linear(arrays: dict[str, NDArray[Any]]) -> Linear:
+    """Rebuild a linear model from its arrays."""
+    return Linear(arrays["weights"], arrays["bias"], bool(arrays["classes"]))
