@@ -16,7 +16,7 @@ setup: $(STAMP)  ## make .venv and install the locked packages
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Assay needs Python 3.11 or newer; $(PYTHON) is" \
-	    "$$($(PYTHON) --version 2>&1 || echo missing). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	    "$$($(PYTHON) --version 2>/dev/null || echo missing). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -m venv .venv || \
 	  { echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock

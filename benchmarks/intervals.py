@@ -96,10 +96,10 @@ def coverage(task, draw, n, rounds):
     return {
         name: {
             "true": round(true[name], 4),
-            "coverage": round(1 - (below + above) / count, 3),
-            "truth_below": round(below / count, 3),
-            "truth_above": round(above / count, 3),
-            "mean_width": round(width / count, 4),
+            "coverage": round(float(1 - (below + above) / count), 3),
+            "truth_below": round(float(below / count), 3),
+            "truth_above": round(float(above / count), 3),
+            "mean_width": round(float(width / count), 4),
         }
         for name, (below, above, width, count) in tally.items()
     }

@@ -14,7 +14,7 @@ from assay.data.coerce import (
     without_missing,
 )
 from assay.data.raw import Raw
-from assay.errors import AssayError, DataError
+from assay.errors import DataError
 from assay.records.snapshot import CleaningStep, ColumnType
 
 RULES: dict[str, str] = {
@@ -140,5 +140,3 @@ _NOTES: dict[ColumnType, Callable[[pl.Series, bool], tuple[str, pl.Series]]] = {
     "boolean": _boolean_note,
     "datetime": _datetime_note,
 }
-
-__all__ = ["RULES", "AssayError", "step", "tidy", "typing_steps", "unique_names"]

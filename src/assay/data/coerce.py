@@ -76,9 +76,11 @@ def without_missing(series: pl.Series, words: Collection[str] = ()) -> pl.Series
         gone = series.is_in([*MISSING, *words])
     elif series.dtype.is_numeric():
         values = pl.Series(list(words), dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
-        gone = series.cast(pl.Float64).is_in(values)
-        if series.dtype.is_float():
-            gone = gone | series.is_nan()
+        if series.dtype.is_float() and series.is_nan().any():
+            series = series.fill_nan(None)
+        if not len(values):
+            return series
+        gone = series.cast(pl.Float64).is_in(values.to_list())
     else:
         return series
     return series.set(gone.fill_null(False), None) if gone.any() else series
@@ -136,7 +138,7 @@ def _read(text: pl.Series, pattern: str) -> pl.Series:
     end = parts.field("3").fill_null("")
     numbers = (sign + body + end).cast(pl.Float64, strict=False)
     special = text.str.contains(r"^(?i)[+-]?inf(inity)?$").fill_null(False)
-    return numbers.zip_with(~special, text.cast(pl.Float64, strict=False))
+    return numbers.zip_with(~special, text.cast(pl.Float64, strict=False)).alias(text.name)
 
 
 def to_boolean(series: pl.Series) -> pl.Series:
@@ -189,10 +191,10 @@ def per_distinct(series: pl.Series, function: Callable[[pl.Series], pl.Series]) 
 
 def unread_cells(series: pl.Series, typed: pl.Series, kind: ColumnType) -> DataError | None:
     """Return the error about the first cell that `coerce` could not read, or None."""
-    unread = typed.is_null() & series.is_not_null()
-    count = int(unread.sum())
+    count = typed.null_count() - series.null_count()
     if not count:
         return None
+    unread = typed.is_null() & series.is_not_null()
     row = int(unread.arg_true()[0])
     more = f", and {count - 1} more" if count > 1 else ""
     return DataError(
@@ -204,7 +206,7 @@ def unread_cells(series: pl.Series, typed: pl.Series, kind: ColumnType) -> DataE
     )
 
 
-def nested_column(name: str, dtype: pl.DataType) -> DataError:
+def nested_column(name: str, dtype: pl.DataType, hint: str = "") -> DataError:
     """Return the error about a column whose cells are lists, structs, bytes or objects."""
     return DataError(
         "DATA-NESTED",
@@ -212,5 +214,5 @@ def nested_column(name: str, dtype: pl.DataType) -> DataError:
         where=f"column {name}",
         got=str(dtype),
         allowed=["numbers", "text", "booleans", "dates"],
-        hint=f'add "{name}" to data.drop, or take it apart before',
+        hint=hint or f'add "{name}" to data.drop, or take it apart before',
     )

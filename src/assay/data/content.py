@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from assay.errors import Tampered
 from assay.kernel.store import Store
@@ -28,22 +30,22 @@ def column_digest(series: pl.Series) -> str:
     found = hashlib.sha256()
     if series.dtype == pl.String:
         lengths = series.str.len_bytes().fill_null(0).cast(pl.UInt32)
-        found.update(_bytes(lengths))
+        found.update(_bytes(lengths.to_numpy()))
         found.update((series.str.join("").item() or "").encode())
     elif series.dtype == pl.Float64:
         # Adding zero turns -0.0 into 0.0: equal values, equal bytes.
-        found.update(_bytes(series.fill_null(0.0) + 0.0))
+        found.update(_bytes(series.fill_null(0.0).to_numpy() + 0.0))
     elif series.dtype == pl.Boolean:
-        found.update(_bytes(series.fill_null(False).cast(pl.UInt8)))
+        found.update(_bytes(series.fill_null(False).cast(pl.UInt8).to_numpy()))
     else:
-        found.update(_bytes(series.cast(pl.Int64).fill_null(0)))
+        found.update(_bytes(series.cast(pl.Int64).fill_null(0).to_numpy()))
     if series.null_count():
         found.update(np.packbits(series.is_null().to_numpy()).tobytes())
     return found.hexdigest()
 
 
-def _bytes(series: pl.Series) -> memoryview:
-    array = np.ascontiguousarray(series.to_numpy())
+def _bytes(values: NDArray[Any]) -> memoryview:
+    array = np.ascontiguousarray(values)
     return memoryview(array.astype(array.dtype.newbyteorder("<"), copy=False)).cast("B")
 
 
@@ -77,7 +79,7 @@ def read_table(snapshot: DataSnapshot, store: Store) -> pl.DataFrame:
         return _tables[snapshot.table]
     try:
         frame = pl.read_ipc(io.BytesIO(store.get(snapshot.table)))
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise Tampered(
             "DATA-TABLE-UNREADABLE", "the stored table is no Arrow file", where=snapshot.table
         ) from error

@@ -42,7 +42,7 @@ def read_delimited(data: bytes, where: str) -> Raw:
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
     body = text.lstrip(b"\r\n")
-    if not body.strip():
+    if not body or body.isspace():
         raise DataError("DATA-EMPTY", "the file is empty", where=where)
     separator = sniff(body)
     frame = _fast(body, separator)
@@ -132,6 +132,8 @@ def _fast(body: bytes, separator: str) -> pl.DataFrame | None:
         )
     except pl.exceptions.PolarsError:
         return None
+    if b'""' in body:
+        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     blank = frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item()
     inside = 0
     if b'"' in body:
@@ -140,7 +142,7 @@ def _fast(body: bytes, separator: str) -> pl.DataFrame | None:
     gaps = frame.width - 1
     lacking = gaps * frame.height - (body.count(separator.encode()) - inside)
     # A blank line has no separators at all; anything else that lacks one is a short row.
-    if lacking and (lacking % gaps or not 0 <= lacking // gaps <= blank):
+    if lacking and (not gaps or lacking % gaps or not 0 <= lacking // gaps <= blank):
         return None
     return frame.remove(pl.all_horizontal(pl.all().is_null())) if blank else frame
 
@@ -180,7 +182,8 @@ def _fitted(row: list[str], width: int, where: str) -> list[str]:
         where=where,
         got=len(row),
         allowed=[width],
-        hint="a separator inside a text cell needs quotation marks around the cell",
+        hint="put quotation marks around a cell that holds a separator; one that is opened and "
+        "never closed swallows the lines after it",
     )
 
 

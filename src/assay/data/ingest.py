@@ -203,7 +203,7 @@ def _with_target(
     """Return the rows that have a target."""
     target = frame.get_column(data.target)
     if is_nested(target.dtype):
-        raise nested_column(data.target, target.dtype)
+        raise nested_column(data.target, target.dtype, "choose a target with one value in a row")
     gone = tidy(target, data.missing)[0].is_null()
     count = int(gone.sum())
     if not count:

@@ -61,8 +61,10 @@ def _plain(value: object) -> float | None:
 
 def histogram(values: NDArray[np.floating], low: float, high: float) -> tuple[int, ...]:
     """Count `values` in `BINS` bins of equal width over [low, high]; one bin when all are equal."""
-    width = high / BINS - low / BINS
-    if width <= 0 or not np.isfinite(width):
+    if not np.isfinite(high - low):
+        return histogram(values / 4, low / 4, high / 4)
+    width = (high - low) / BINS
+    if width <= 0:
         return (len(values),)
     places = ((values - low) / width).astype(np.int64)
     counts = np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)

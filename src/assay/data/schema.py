@@ -30,7 +30,7 @@ _ID_NAME = re.compile(
 )
 _ID_CAMEL = re.compile(r"[a-z](ID|Id|Key)$")
 _COUNTS_NAME = re.compile(r"year|month|week|day|hour|age|date|time", re.I)
-_LEADING_ZERO = r"^[+-]?0\d"
+_LEADING_ZERO = r"^0\d"
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,19 @@ def infer(series: pl.Series, *, is_target: bool = False) -> Inferred:
     Raises:
         DataError: its dates are written in too many ways (DATA-DATE-FORMATS).
     """
-    found = _infer(series)
+    found = _infer_typed(series) if series.dtype != pl.String else _infer_text(series)
     if not is_target or found.type in ("number", "datetime"):
         return found
-    return Inferred("number" if series.dtype.is_numeric() else "category")
+    numeric = found.type == "id" and series.cast(pl.Float64, strict=False).null_count() == 0
+    return Inferred("number" if numeric else "category")
 
 
-def _infer(series: pl.Series) -> Inferred:
+def _infer_typed(series: pl.Series) -> Inferred:
     if series.dtype == pl.Boolean:
         return Inferred("boolean")
     if isinstance(series.dtype, pl.Datetime):
         return Inferred("datetime")
-    if series.dtype.is_numeric():
-        return Inferred("id" if numbers_rows(series) else "number")
-    return _infer_text(series)
+    return Inferred("id" if numbers_rows(series) else "number")
 
 
 def _infer_text(text: pl.Series) -> Inferred:
@@ -100,6 +99,9 @@ def numbers_rows(series: pl.Series) -> bool:
     if rows < ID_ROWS or series.null_count() or _COUNTS_NAME.search(series.name):
         return False
     if series.dtype.is_float():
+        sample = spread(series)
+        if not (sample.round() == sample).all():
+            return False
         low, high = series.min(), series.max()
         if not (_finite(low) and _finite(high)) or not (series.round() == series).all():
             return False
@@ -124,9 +126,9 @@ def _as_number(full: pl.Series, sample: pl.Series) -> Inferred | None:
 
     Codes with leading zeros, such as postal codes, are not numbers.
     """
-    if not _all_numbers(sample) or sample.str.contains(_LEADING_ZERO).any():
+    if not _all_numbers(sample):
         return None
-    if full.str.contains(_LEADING_ZERO).any():
+    if full.filter(full.str.starts_with("0")).str.contains(_LEADING_ZERO).any():
         return None
     if full.cast(pl.Float64, strict=False).null_count() == 0:
         return Inferred("number")

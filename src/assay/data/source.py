@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from assay.data.delimited import decode, line_at, read_delimited
+from assay.data.clean import unique_names
+from assay.data.delimited import decode, read_delimited
 from assay.data.raw import Raw, check_cells, raw_of, to_polars
 from assay.errors import DataError
 
@@ -33,6 +34,8 @@ _FOREIGN = (
     (b"\x93NUMPY", "a NumPy array", "write its columns as CSV or Parquet"),
     (b"\x89HDF", "an HDF5 file", "write the table in it as Parquet"),
     (b"SQLite format 3", "an SQLite database", "export a table of it as CSV"),
+    (b"<!DOCTYPE", "a web page", "download the data file itself"),
+    (b"<html", "a web page", "download the data file itself"),
     (b"\x80\x04\x95", "a Python pickle, which Assay never loads", "write the table as Parquet"),
 )
 
@@ -120,15 +123,9 @@ def read_any(path: Path) -> pl.DataFrame:
     """Read a data file as it is, without inferring types: rows for a prediction.
 
     Raises:
-        DataError: the file is missing, no table, or damaged; a column name occurs twice.
+        DataError: the file is missing, no table, or damaged.
     """
-    raw = read_file(path)
-    repeated = sorted({name for name in raw.names if raw.names.count(name) > 1})
-    if repeated:
-        raise DataError(
-            "DATA-DUPLICATE-COLUMN", "a column name occurs twice", where=path.name, got=repeated
-        )
-    return raw.frame.rename(dict(zip(raw.frame.columns, raw.names, strict=True)))
+    return unique_names(read_file(path), ())[0]
 
 
 def read_file(path: Path) -> Raw:
@@ -142,7 +139,7 @@ def read_file(path: Path) -> Raw:
             raise _no_table(where, f"this is {what}, not a table", advice)
     try:
         raw = _parse(data, kind_of(path), where)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise _no_table(where, f"the file is damaged: {reason}", "write the file again") from error
     if not raw.frame.height:
@@ -277,6 +274,3 @@ def _stacked(frames: list[pl.DataFrame]) -> pl.DataFrame:
 def local_name(path: Path) -> str:
     """Return the name under which SQL knows a file: its stem without any suffix."""
     return path.name.split(".")[0]
-
-
-__all__ = ["Resolve", "find", "line_at", "local_name", "read_any", "read_file", "read_files"]

@@ -132,7 +132,11 @@ def _url(connection: str) -> str:
                 where="data.connection",
                 hint=f"export {connection[1:]}=postgresql://user:password@host/database",
             )
-    if not url.startswith(("postgresql://", "postgres://")):
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in ("postgresql", "postgres"):
         raise DataError(
             "DATA-CONNECTION-URL",
             "the connection is not a PostgreSQL URL",
@@ -159,43 +163,40 @@ def _safe(error: Exception, url: str) -> str:
     return text
 
 
+_NATIVE: dict[str, pl.DataType] = {
+    "int2": pl.Int64(),
+    "int4": pl.Int64(),
+    "int8": pl.Int64(),
+    "float4": pl.Float64(),
+    "float8": pl.Float64(),
+    "numeric": pl.Float64(),
+    "bool": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us"),
+    "timestamptz": pl.Datetime("us", "UTC"),
+}
+_AS_TEXT = ("uuid", "json", "jsonb", "time", "timetz", "interval", "inet")
+
+
 def _fetch(psycopg: Any, connection: Any, data: DataSection) -> Raw:
-    for kind in ("numeric", "uuid", "json", "jsonb", "time", "timetz", "interval", "inet"):
-        loader = psycopg.types.numeric.FloatLoader if kind == "numeric" else _text_loader(psycopg)
-        connection.adapters.register_loader(kind, loader)
+    """Fetch the rows in batches; types that a column of a table cannot have come as text."""
+    register = connection.adapters.register_loader
+    register("numeric", psycopg.types.numeric.FloatLoader)
+    for kind in _AS_TEXT:
+        register(kind, psycopg.types.string.TextLoader)
     query = data.sql or psycopg.sql.SQL("SELECT * FROM {}").format(
         psycopg.sql.Identifier(*(data.source or "").split("."))
     )
     with connection.cursor(name="assay") as cursor:
         cursor.execute(query)
-        frames = []
+        cells: list[list[Any]] = [[] for _ in cursor.description]
         while rows := cursor.fetchmany(BATCH):
-            columns = zip(*rows, strict=True)
-            frames.append([list(column) for column in columns])
-        names = tuple(column.name for column in cursor.description)
-        codes = [column.type_code for column in cursor.description]
-    return _assembled(psycopg, names, codes, frames)
-
-
-def _text_loader(psycopg: Any) -> Any:
-    return psycopg.types.string.TextLoader
-
-
-def _assembled(psycopg: Any, names: tuple[str, ...], codes: list[int], batches: Any) -> Raw:
-    dtypes = {
-        psycopg.adapters.types[kind].oid: dtype
-        for kind, dtype in (
-            ("int2", pl.Int64), ("int4", pl.Int64), ("int8", pl.Int64),
-            ("float4", pl.Float64), ("float8", pl.Float64), ("numeric", pl.Float64),
-            ("bool", pl.Boolean), ("date", pl.Date), ("timestamp", pl.Datetime("us")),
-            ("timestamptz", pl.Datetime("us", "UTC")),
-        )
-    }  # fmt: skip
-    frame = pl.DataFrame()
-    for i, code in enumerate(codes):
-        values = [value for batch in batches for value in batch[i]]
-        dtype = dtypes.get(code)
-        name = f"column_{i + 1}"
-        made = pl.Series(name, values, dtype) if dtype else series(name, values)
-        frame = frame.with_columns(made) if frame.width else made.to_frame()
-    return Raw(frame, names)
+            for column, more in zip(cells, zip(*rows, strict=True), strict=True):
+                column.extend(more)
+        dtypes = {psycopg.adapters.types[kind].oid: dtype for kind, dtype in _NATIVE.items()}
+        columns = []
+        for i, (described, values) in enumerate(zip(cursor.description, cells, strict=True)):
+            dtype = dtypes.get(described.type_code)
+            name = f"column_{i + 1}"
+            columns.append(pl.Series(name, values, dtype) if dtype else series(name, values))
+        return Raw(pl.DataFrame(columns), tuple(column.name for column in cursor.description))

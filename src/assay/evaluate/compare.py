@@ -10,7 +10,7 @@ from scipy.special import bdtr, ndtr, stdtr
 
 from assay.evaluate.intervals import unit_codes
 from assay.evaluate.linear import Groups, critical, linear, linear_interval, variance
-from assay.evaluate.resample import bias_corrected, draws, expanded
+from assay.evaluate.resample import draws, ends, expanded
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
@@ -89,14 +89,15 @@ def _paired_linear(metric: Metric, models: list[Rows], groups: Groups | None) ->
     low = difference - _joined(one.value - low1, high2 - two.value, shared)
     high = difference + _joined(high1 - one.value, two.value - low2, shared)
     units = min(one.units(groups), two.units(groups))
-    z = critical(LEVEL, None if groups is None else units)
+    freedom = None if one.freedom(groups) is None else units
+    z = critical(LEVEL, freedom)
     error = np.sqrt(paired) if paired > 0 and units > 1 else (high - low) / (2 * z)
     if metric.name in ("accuracy", "recall", "specificity") and groups is None:
         base = one.support[0]
         right = [(rows.truth == rows.labels)[base] for rows in models]
         return low, high, _mcnemar(right[0], right[1]), "paired proportions"
     score = abs(difference) / error if error > 0 else 0.0
-    p_value = 2 * float(ndtr(-score) if groups is None else stdtr(max(units - 1, 1), -score))
+    p_value = 2 * float(ndtr(-score) if freedom is None else stdtr(max(units - 1, 1), -score))
     return low, high, p_value, "paired " + metric.interval
 
 
@@ -122,7 +123,7 @@ def _paired_bootstrap(
 ) -> Found:
     rng = np.random.default_rng(seed)
     errors = draws([metric], models, groups, replicates, rng)[metric.name]
-    low, high = bias_corrected(errors, expanded(critical(LEVEL, units), units))
+    low, high = ends(metric, errors, expanded(critical(LEVEL, units), units))
     under = int((difference + errors <= 0).sum())
     over = int((difference + errors >= 0).sum())
     p_value = 2 * (min(under, over) + 1) / (len(errors) + 1)

@@ -11,7 +11,7 @@ from scipy.special import bdtr
 
 from assay.errors import DataError
 from assay.evaluate.linear import Groups, critical, linear, linear_interval, wilson
-from assay.evaluate.resample import bias_corrected, draws, expanded
+from assay.evaluate.resample import draws, ends, expanded
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
@@ -73,8 +73,9 @@ def unit_codes(n: int, groups: NDArray[Any] | None) -> tuple[Groups | None, int]
     codes: Groups | None = None
     units = n
     if groups is not None:
-        names, inverse = np.unique(groups.astype(str), return_inverse=True)
-        codes, units = inverse.astype(np.int64), len(names)
+        names = groups if groups.dtype.kind in "iuf" else groups.astype(str)
+        known, inverse = np.unique(names, return_inverse=True)
+        codes, units = inverse.astype(np.int64), len(known)
     if units < 2:
         what = "group" if groups is not None else "row"
         raise DataError(
@@ -102,7 +103,7 @@ def _from_errors(
     if metric.interval == "debiased":
         low, high = debiased(errors, calibration_noise(rows), z)
     else:
-        low, high = bias_corrected(errors, z)
+        low, high = ends(metric, errors, z)
     low, high = value + low, value + high
     if np.ptp(errors) == 0 and (metric.low, metric.high) == (0.0, 1.0):
         # Without a single mistake the draws show no doubt; a proportion of so few rows does.

@@ -39,6 +39,10 @@ class Linear:
             return min(int(mask.sum()) for mask in self.support)
         return min(len(np.unique(groups[mask])) for mask in self.support)
 
+    def freedom(self, groups: Groups | None) -> int | None:
+        """Return the units behind an estimated variance, None for a plain share."""
+        return self.units(groups) if groups is not None or len(self.support) > 1 else None
+
     @property
     def n(self) -> int:
         """Return the number of rows it rests on."""
@@ -48,12 +52,7 @@ class Linear:
 def linear(metric: Metric, rows: Rows) -> Linear:
     """Return the metric of `rows` with its influences; `interval` must be wilson or delong."""
     if metric.interval == "delong":
-        binary = metric.takes == "score"
-        codes = [rows.positive_code] if binary else list(range(rows.classes))
-        areas = [_area(rows, code) for code in codes]
-        value = float(np.mean([area.value for area in areas]))
-        influence = np.mean([area.influence for area in areas], axis=0)
-        return Linear(value, influence, tuple(mask for area in areas for mask in area.support))
+        return _mean_area(rows) if rows.classes > 2 else _area(rows, rows.positive_code)
     right = rows.truth == rows.labels
     base = {
         "accuracy": np.ones(rows.n, dtype=bool),
@@ -64,6 +63,16 @@ def linear(metric: Metric, rows: Rows) -> Linear:
     count = int(base.sum())
     share = float(right[base].mean()) if count else 0.0
     return Linear(share, base * (right - share) / max(count, 1), (base,))
+
+
+def _mean_area(rows: Rows) -> Linear:
+    """Return the mean area of one class against the rest; its influences are the mean of theirs."""
+    value, influence = 0.0, np.zeros(rows.n)
+    for code in range(rows.classes):
+        area = _area(rows, code)
+        value += area.value / rows.classes
+        influence += area.influence / rows.classes
+    return Linear(value, influence, tuple(rows.truth == code for code in range(rows.classes)))
 
 
 def _area(rows: Rows, code: int) -> Linear:
@@ -131,10 +140,13 @@ def wilson(share: float, n: float, z: float) -> tuple[float, float]:
 
 
 def linear_interval(part: Linear, groups: Groups | None, level: float) -> tuple[float, float]:
-    """Return the interval of a proportion; `groups` are (n,) codes from 0 without gaps."""
+    """Return the interval of a proportion; `groups` are (n,) codes from 0 without gaps.
+
+    A variance that was estimated takes Student's t; that of a plain share is known from the share.
+    """
     units = part.units(groups)
     spread = variance(part.influence, groups)
     size = float(units)
     if units > 1 and spread > 0 and 0 < part.value < 1:
         size = min(part.value * (1 - part.value) / spread, float(part.n))
-    return wilson(part.value, size, critical(level, None if groups is None else units))
+    return wilson(part.value, size, critical(level, part.freedom(groups)))

@@ -25,6 +25,7 @@ BAG = 4_000
 BAGS = 4
 TIER = 250
 GROUPS_IN_BAG = 400
+DENSE = 30
 CHUNK = 1_000_000
 """Weights held at once: 8 MB, so that several passes stay near the processor."""
 
@@ -83,9 +84,12 @@ def _some_groups(groups: Groups, count: int, keep: int, rng: np.random.Generator
     return Bag(index, unit, np.full(keep, count / keep))
 
 
-def _chunks(bag: Bag, replicates: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Yield weights of the bag's rows; each unit's has its scale for mean and for variance."""
-    size = max(1, CHUNK // len(bag.index))
+def _chunks(bag: Bag, cells: int, replicates: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Yield weights of the bag's rows; each unit's has its scale for mean and for variance.
+
+    `cells` is the size of a confusion matrix, which is held once for each weighting too.
+    """
+    size = max(1, CHUNK // max(len(bag.index), cells))
     for start in range(0, replicates, size):
         shape = (min(size, replicates - start), len(bag.scale))
         drawn = rng.standard_exponential(shape)
@@ -112,11 +116,12 @@ def draws(
     """
     parts: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     chosen = bags(samples[0], groups, rng)
+    cells = samples[0].classes ** 2
     for bag in chosen:
         taken = [rows.take(bag.index) for rows in samples]
         base = bag.scale if bag.unit is None else bag.scale[bag.unit]
         centres = {m.name: _signed(m, taken, base[None, :], None)[0] for m in metrics}
-        for weights in _chunks(bag, -(-replicates // len(chosen)), rng):
+        for weights in _chunks(bag, cells, -(-replicates // len(chosen)), rng):
             for metric in metrics:
                 values = _signed(metric, taken, weights, rng)
                 parts[metric.name].append(values - centres[metric.name])
@@ -145,16 +150,27 @@ def _signed(
 
 
 def _values(metric: Metric, sample: Weighted, rng: np.random.Generator | None) -> Floats:
-    """Return the metric, each class's labels joined by one row's worth of doubt (Jeffreys).
+    """Return the metric, labels joined by two rows of doubt: for two classes Jeffreys' prior.
 
     Without it a model with no error at all would seem to be without doubt as well.
     """
     if metric.counts is None or rng is None:
         return metric.values(sample)
     confusion = sample.confusion
-    doubt = rng.standard_gamma(1 / sample.rows.classes, confusion.shape)
     seen = confusion.sum(axis=2, keepdims=True) > 0
+    doubt = _doubt(len(confusion), sample.rows.classes, rng)
     return metric.counts(confusion + doubt * seen, sample.rows.positive_code)
+
+
+def _doubt(draws: int, classes: int, rng: np.random.Generator) -> Floats:
+    """Return draws of two rows in all, spread over the classes and the labels they may get."""
+    if classes <= DENSE:
+        return rng.standard_gamma(2 / classes**2, (draws, classes, classes))
+    doubt = np.zeros((draws, classes, classes))
+    codes = np.arange(classes)
+    for label in (codes, (codes + 1) % classes):  # right, and one wrong label for all of them
+        doubt[:, codes, label] = rng.standard_gamma(1 / classes, (draws, classes))
+    return doubt
 
 
 def expanded(z: float, units: int) -> float:
@@ -162,12 +178,15 @@ def expanded(z: float, units: int) -> float:
     return z * float(np.sqrt(units / (units - 1)))
 
 
-def bias_corrected(errors: Floats, z: float) -> tuple[float, float]:
-    """Return the ends of the errors' bias-corrected percentile interval.
+def ends(metric: Metric, errors: Floats, z: float) -> tuple[float, float]:
+    """Return the ends of the errors' interval.
 
-    Source: Efron 1981, Canadian Journal of Statistics 9.
+    Draws of labels are a posterior already, and their plain percentiles are taken; for the rest
+    the percentiles are corrected for bias (Efron 1981, Canadian Journal of Statistics 9).
     """
-    below = float((errors < 0).mean() + (errors == 0).mean() / 2)
-    shift = 2 * float(np.clip(ndtri(below), -1, 1))
+    shift = 0.0
+    if metric.counts is None:
+        below = float((errors < 0).mean() + (errors == 0).mean() / 2)
+        shift = 2 * float(np.clip(ndtri(below), -1, 1))
     low, high = np.quantile(errors, [float(ndtr(shift - z)), float(ndtr(shift + z))])
     return float(low), float(high)

@@ -29,10 +29,12 @@ def bins(series: pl.Series, count: int = 4, distinct: int = 8) -> list[str | Non
     Numbers with more than `distinct` values, and dates, are cut at their quantiles into `count`
     ranges ("≤ 29", "29 to 45", "> 45"); anything else stays what it is, as text.
     """
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
     few = series.drop_nulls().n_unique() <= distinct
     if few or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
-        return [None if value is None else str(value) for value in series.to_list()]
-    numbers = series.to_physical().cast(pl.Float64).fill_nan(None).to_numpy()
+        return [None if value is None else _word(value) for value in series.to_list()]
+    numbers = series.to_physical().cast(pl.Float64).to_numpy()
     known = np.isfinite(numbers)
     cuts = np.quantile(numbers[known], np.arange(1, count) / count, method="lower")
     largest = numbers[known].max()
@@ -44,6 +46,10 @@ def bins(series: pl.Series, count: int = 4, distinct: int = 8) -> list[str | Non
     labels.append(f"> {names[-1]}")
     places = np.searchsorted(cuts, numbers, side="left")
     return [labels[place] if ok else None for place, ok in zip(places, known, strict=True)]
+
+
+def _word(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _written(cut: float, series: pl.Series) -> str:
@@ -105,7 +111,7 @@ def _one_slice(
     """Return the estimates of a slice and a note about what is not measured."""
     if len(truth) < min_rows:
         return {}, f"fewer than {min_rows} rows: too few to measure"
-    if groups is not None and len(np.unique(groups.astype(str))) < 2:
+    if groups is not None and (groups == groups[0]).all():
         return {}, "all rows are of one group: no interval can be given"
     classes = predictions.values.shape[1] if predictions.values.ndim == 2 else 0
     unfit = {m.title: m.unfit(truth, classes, positive_code) for m in metrics}

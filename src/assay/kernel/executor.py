@@ -20,10 +20,12 @@ def cores() -> int:
 class Executor(Protocol):
     """Runs calls, anywhere, and gives the results back as they come.
 
-    `threads` is how many threads each call may use, so that workers never fight over the cores.
+    `workers` is how many calls run at once, and `threads` how many threads each may use, so that
+    workers never fight over the cores.
     `calls` is read lazily, a few ahead of what runs: an iterator that ends early ends the work.
     """
 
+    workers: int
     threads: int
 
     def run(self, calls: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
@@ -35,6 +37,7 @@ class Serial:
     """Every call in this process, one after the other, with all cores for each."""
 
     def __init__(self, threads: int | None = None) -> None:
+        self.workers = 1
         self.threads = threads or cores()
 
     def run(self, calls: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
@@ -56,6 +59,9 @@ class LocalProcesses:
 
         with joblib.parallel_config("loky", inner_max_num_threads=self.threads):
             parallel = joblib.Parallel(
-                n_jobs=self.workers, return_as="generator_unordered", pre_dispatch="n_jobs"
+                n_jobs=self.workers,
+                return_as="generator_unordered",
+                pre_dispatch="n_jobs",
+                batch_size=1,  # or joblib reads `calls` far ahead of what runs
             )
             yield from parallel(joblib.delayed(function)(*args) for function, args in calls)

@@ -114,7 +114,7 @@ def _propose(
     kept = msgspec.structs.replace(
         snapshot, columns=tuple(c for c in snapshot.columns if c.name not in left_out)
     )
-    missing = sum(step.cells for step in snapshot.cleaning if step.rule == "rows without a target")
+    missing = sum(step.cells for step in snapshot.cleaning if step.rule == "missing-target")
     spec = ProjectSpec(
         project=ProjectSection(name=name),
         data=msgspec.structs.replace(
@@ -136,9 +136,17 @@ def _propose(
         drop=drop,
         notes=analysis.notes,
         suggest=analysis.suggest,
+        reasons=_reasons(problem),
         missing_target_rows=missing,
     )
     return proposal, problem, drop
+
+
+def _reasons(problem: Problem) -> dict[str, str]:
+    """Return the family's reasons for task and metric, each for its own line."""
+    task, _, metric = problem.reason.partition("; metric ")
+    metric = metric.partition(": ")[2]
+    return {"project.task": task, **({"metric.primary": metric} if metric else {})}
 
 
 def _source(data: str, home: Path) -> str:

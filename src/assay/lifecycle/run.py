@@ -23,8 +23,8 @@ from assay.records.package import Package
 from assay.registry.change import register
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
-PROCESSES_FROM = 3_000
-"""Training rows from which worker processes pay for their start-up."""
+THREADS_FROM, PROCESSES_FROM = 2_000, 5_000
+"""Rows from which a second thread, and worker processes with their start-up, pay."""
 
 Notify = Callable[[Note], None]
 
@@ -99,7 +99,9 @@ def project_file(project: str | Path) -> Path:
 
 def choose_executor(rows: int) -> Executor:
     """Return worker processes for tables where they pay, else this process."""
-    return LocalProcesses() if rows >= PROCESSES_FROM and cores() > 1 else Serial()
+    if rows >= PROCESSES_FROM and cores() > 1:
+        return LocalProcesses()
+    return Serial(threads=1 if rows < THREADS_FROM else None)
 
 
 def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context) -> None:

@@ -49,8 +49,7 @@ class Search:
 
     def spent(self) -> float:
         """Return the seconds of the budget that are used up."""
-        workers = getattr(self.context.executor, "workers", 1)
-        return sum(fit.seconds for fit in self.fits.values()) / float(workers)
+        return sum(fit.seconds for fit in self.fits.values()) / self.context.executor.workers
 
     def key(self, candidate: Candidate, fold: int) -> str:
         """Return the key of one fold's fit."""
@@ -104,7 +103,7 @@ class Search:
         """Return True when the folds that are left would take the search over its limit."""
         mine = [fit.seconds for (n, _), fit in self.fits.items() if n == name]
         left = len(self.material.folds) - len(mine)
-        expected = left * float(np.mean(mine)) if mine else 0.0
+        expected = left * float(np.mean(mine)) / self.context.executor.workers if mine else 0.0
         return self.spent() + expected > self.limit
 
     def _done(self, fit: FoldFit) -> None:
@@ -175,8 +174,8 @@ def fit_fold(
 
     A library that fails on these rows gives a failed fit, not a failed search.
     """
+    family = load_family(problem.family)  # its libraries load here, outside of the time that counts
     start = time.perf_counter()
-    family = load_family(problem.family)
     try:
         model = family.fit(candidate, problem, train, valid, None, seed, threads)
         values = model.predict(valid.frame).values

@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 360.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 350.0, 10.0, 226.0
 """The plotting area. 360 units wide, so that 12.5-unit text stays legible on a phone."""
 
+LAYERS = 8
+
 Point = tuple[float, float]
 
 
@@ -113,9 +115,12 @@ class Plot:
         self.marks.append(tag("path", d="M" + "L".join(steps) + "Z", class_=f"band {style}"))
 
     def cloud(self, xs: Sequence[float], ys: Sequence[float], style: str) -> None:
-        """Draw many small dots as one path."""
-        steps = ("M{:.1f} {:.1f}h0".format(*self.at(x, y)) for x, y in zip(xs, ys, strict=True))
-        self.marks.append(tag("path", d="".join(steps), class_=f"cloud {style}"))
+        """Draw many small dots, in a few paths so that overlapping ones look darker."""
+        steps = ["M{:.1f} {:.1f}h0".format(*self.at(x, y)) for x, y in zip(xs, ys, strict=True)]
+        for part in range(LAYERS):
+            if steps[part::LAYERS]:
+                d = "".join(steps[part::LAYERS])
+                self.marks.append(tag("path", d=d, class_=f"cloud {style}"))
 
     def dot(self, x: float, y: float, hover: str, style: str) -> None:
         """Draw one dot that says its numbers when pointed at."""

@@ -21,6 +21,11 @@ from assay.report.words import small
 
 MOST_SLICES = 80
 MOST_TRIALS = 60
+METHODS = {
+    "delong": "DeLong interval",
+    "wilson": "Wilson interval",
+    "bootstrap": "bootstrap interval",
+}
 MARKS = {"accepted": "✓", "rejected": "✕", "inconclusive": "?"}
 
 
@@ -118,8 +123,13 @@ def _metric(report: Report, name: str, primary: str) -> MetricRow:
         ends=(figures.value(name, domain[0]), figures.value(name, domain[1])),
         champion=said(name, champion),
         baseline=said(name, baseline) if baseline else ("–", ""),
-        method=champion.method,
+        method=_method(champion.method),
     )
+
+
+def _method(method: str) -> str:
+    name, comma, grouped = method.partition(",")
+    return METHODS.get(name, name) + comma + grouped
 
 
 def said(name: str, estimate: Estimate) -> tuple[str, str]:

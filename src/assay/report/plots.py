@@ -5,6 +5,7 @@ A kind that is not in `DRAW` is skipped, so a family may hand on curves this pag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -131,7 +132,9 @@ def _calibration(curve: Curve) -> Figure:
     data = curve.data
     top = max(1e-9, *data["predicted"], *data["high"])
     end = next((e for e in (0.05, 0.1, 0.2, 0.5, 1.0) if top <= e), 1.0)
-    plot = Plot((0, end), (0, end), "Predicted probability", "Observed share")
+    # The note says what the probability is of; it reads best as the name of the axis.
+    label = f"Predicted {curve.note or 'probability'}"
+    plot = Plot((0, end), (0, end), label, "Observed share")
     plot.line((0, end), (0, end), "guide")
     points = zip(
         data["predicted"], data["observed"], data["low"], data["high"], data["count"], strict=True
@@ -145,12 +148,11 @@ def _calibration(curve: Curve) -> Figure:
         rows.append((percent(predicted), percent(observed), interval, count(n)))
     caption = (
         "Each dot is a group of test rows with similar scores; the bar is its 95% interval. On "
-        "the dotted line, of the rows given 30%, 30% are positive."
+        "the dotted line, of the rows given 30%, 30% come true."
     )
     return Figure(
         curve.kind, curve.title, caption, plot.render(curve.title, caption),
         header=("Predicted", "Observed", "95% interval", "Rows"), rows=tuple(rows),
-        note=curve.note,
     )  # fmt: skip
 
 
@@ -249,9 +251,11 @@ def _importance(curve: Curve) -> Figure:
     found = zip(data["columns"], data["mean"], data["low"], data["high"], strict=True)
     ranked = sorted(found, key=lambda row: -row[1])
     domain = (min(0.0, *data["low"]), max(1e-12, *data["high"]))
+    digits = max(0, 2 - math.floor(math.log10(domain[1])))
     bars, rows = [], []
     for name, mean, low, high in ranked:
-        numbers = (number(mean), f"{number(low)} to {number(high)}")
+        mean_, low_, high_ = (f"{v:.{digits}f}".replace("-", "−") for v in (mean, low, high))
+        numbers = (mean_, f"{low_} to {high_}")
         hover = f"{cut(name)}: {numbers[0]} ({numbers[1]})"
         bars.append((name, bar(domain, mean, low, high, cut(name), hover), numbers[0]))
         rows.append((cut(name), *numbers))

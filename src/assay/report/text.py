@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from markupsafe import Markup
 
+MOST_TEXT = 10_000
 TITLE_LIMIT = 400
 """Characters of a cut text that its tooltip still shows."""
 
@@ -19,12 +20,16 @@ _UNSEEN = re.compile(
 )
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$@])")
 _LINK = re.compile(r"(?i)\b(?:www\.|(?:https?|ftp|mailto|xmpp):)")
+_BLOCK = re.compile(r"^(?:[-+](?=\s|$)|-+$|[=#])")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def plain(text: object) -> str:
-    """Return foreign text on one line, without control characters and direction marks."""
-    return " ".join(_UNSEEN.sub(" ", str(text)).split())
+    """Return foreign text on one line, without control characters and direction marks.
+
+    No report shows a text of more than a few hundred characters, so a huge one is cut off early.
+    """
+    return " ".join(_UNSEEN.sub(" ", str(text)[:MOST_TEXT]).split())
 
 
 def harmless(value: object) -> object:
@@ -53,13 +58,9 @@ def markdown(value: object) -> Markup:
     escaped = _MARKDOWN.sub(r"\\\1", cut(value, TITLE_LIMIT).translate(_HTML))
     # GitHub turns bare addresses into links; a leading sign makes a list or a heading.
     escaped = _LINK.sub(lambda m: m[0][:-1] + "\\" + m[0][-1], escaped)
-    if not _number(escaped):
-        escaped = re.sub(r"^([-+=#]|\d+[.)])", r"\\\1", escaped)
+    escaped = _BLOCK.sub(r"\\\g<0>", escaped)
+    escaped = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", escaped)
     return Markup(escaped)  # noqa: S704  (escaped for Markdown just above)
-
-
-def _number(text: str) -> bool:
-    return re.fullmatch(r"[-+]?[\d,.]+( .*)?", text) is not None
 
 
 def capital(sentence: str) -> str:
@@ -100,7 +101,7 @@ def percent(share: float) -> str:
     value = 100 * share
     if value == 0 or value >= 99.95 or value == round(value):
         return f"{value:.0f}%"
-    return f"{value:.1f} %" if value >= 0.1 else "< 0.1%"
+    return f"{value:.1f}%" if value >= 0.1 else "< 0.1%"
 
 
 def share(part: float, whole: float) -> str:
@@ -110,6 +111,8 @@ def share(part: float, whole: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a length of time in the unit that a person would choose."""
+    if 0 < seconds < 0.001:
+        return "< 1 ms"
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
     if seconds < 60:
@@ -130,6 +133,8 @@ def size(byte_count: float) -> str:
 
 def moment(text: str) -> str:
     """Return an ISO 8601 time as `22 Nov 2026, 07:48 UTC`; other text comes back as it is."""
+    if not text:
+        return "an unknown time"
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -52,15 +52,15 @@ def _decided(view: RunView, decision: Decision) -> Verdict:
         sign = {"accepted": "✓", "rejected": "✕"}.get(decision.verdict, "?")
         return Verdict(decision.verdict, decision.verdict.capitalize(), sign, reason)
     failed = [g for g in gates if g.verdict == decision.verdict]
-    of = f"{len(failed)} of {plural(len(gates), 'gate')}"
+    of = f"{len(failed)} of {len(gates)} gates" if len(gates) > 1 else "the gate"
     if decision.verdict == "accepted":
-        all_ = "The one gate" if len(gates) == 1 else f"All {len(gates)} gates"
+        all_ = {1: "The gate", 2: "Both gates"}.get(len(gates), f"All {len(gates)} gates")
         holds = "holds" if len(gates) == 1 else "hold"
         sentence = f"{all_} {holds}, with the whole interval on the right side.{_headline(view)}"
         return Verdict("accepted", "Accepted", "✓", sentence)
     names = listing(f"“{cut(figures.gate_name(g), 60)}” ({_found(g)})" for g in failed[:4])
     if decision.verdict == "rejected":
-        sentence = f"{of} failed, with the whole interval on the wrong side: {names}."
+        sentence = f"{capital(of)} failed, with the whole interval on the wrong side: {names}."
         return Verdict("rejected", "Rejected", "✕", sentence)
     needed = max((g.rows_needed or 0 for g in failed), default=0)
     more = f" About {count(needed)} test rows would decide." if needed else ""
@@ -97,6 +97,8 @@ def paired(comparison: Comparison) -> str:
         return f"{on} the champion is better than the baseline by {size} in {name} {tail}."
     if found.high < 0:
         return f"{on} the champion is worse than the baseline by {size} in {name} {tail}."
+    if size == figures.value(comparison.metric, 0.0):
+        return f"{on} champion and baseline are level in {name} {tail}."
     side = "ahead" if found.value >= 0 else "behind"
     return (
         f"{on} the champion is {side} by {size} in {name}, which may be chance: the interval of "
@@ -127,8 +129,8 @@ def limits(view: RunView) -> tuple[str, ...]:
     """Say what these numbers do not tell, each sentence drawn from a record."""
     found = [*_data_limits(view), *_test_limits(view)]
     found += [
-        f"The finding {finding.code} on {cut(finding.where, 60)} was accepted by a person: "
-        f"“{_stop(cut(finding.accepted, 200))}”"
+        f"The finding {cut(finding.code, 40)} on {cut(finding.where, 60)} was accepted by a "
+        f"person: “{_stop(cut(finding.accepted, 200))}”"
         for finding in view.audit.findings
         if finding.accepted is not None
     ]

@@ -22,7 +22,7 @@ _SHOWN = 120
 
 def dotted(path: KeyPath) -> str:
     """Return a key path as `--set` takes it: `gates.0.at_least`."""
-    return ".".join(bare_or_quoted(str(part)) for part in path)
+    return ".".join(bare_or_quoted(_cut(str(part))) for part in path)
 
 
 def pattern_of(path: KeyPath) -> Pattern:
@@ -200,6 +200,10 @@ def _plain(value: Any) -> Any:
         return value
     try:
         text = redact(str(value))
-    except ValueError:  # Python refuses to print more than 4,300 digits
-        text = "a number with thousands of digits"
+    except (ValueError, RecursionError):  # thousands of digits, or of levels
+        text = "a value too large to show"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

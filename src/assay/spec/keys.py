@@ -114,7 +114,7 @@ TABLE: tuple[Key, ...] = (
     Key("project.template", Text(empty=True, pattern=r"([\w.-]+(@[0-9a-f]{12,64})?)?",
                                  describe='"NAME@DIGEST" of a template'),
         "The template that this file came from, with the digest of all its other values."),
-    Key("data.source", Text(),
+    Key("data.source", Text(describe="a path, a glob or catalogue:NAME"),
         "A file (CSV, Parquet, JSON), a folder, a glob or `catalogue:NAME`; paths start at "
         "the project's folder."),
     Key("data.sql", Text(), "A query that gives the table, over `source` or over `connection`."),
@@ -135,7 +135,7 @@ TABLE: tuple[Key, ...] = (
              describe='"module:function"'),
         "Python of the project that makes features; its packages load with `--allow-code` only."),
     Key("split.test", Number(0.0001, 0.9), "Share of the rows (or groups, or time) set aside."),
-    Key("split.seed", Number(0, 2**32 - 1, whole=True), "Seed of every random choice."),
+    Key("split.seed", Number(0, 10**9, whole=True), "Seed of every random choice."),
     Key("split.folds", Number(2, 50, whole=True), "Folds of the cross-validation."),
     Key("split.stratify_on", _COLUMN, "Keep the shares of this column's values in every part."),
     Key("split.group_on", _COLUMN, "Keep all rows of one value of this column in one part."),

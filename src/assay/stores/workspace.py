@@ -46,6 +46,15 @@ class Workspace:
         return path
 
     @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep the ledger open while a run appends to it, which makes each append cheaper."""
+        if isinstance(self.ledger, SqliteLedger):
+            with self.ledger.session():
+                yield
+        else:
+            yield
+
+    @contextmanager
     def lock(self, name: str, on_wait: Callable[[str], None]) -> Iterator[None]:
         """Hold the lock `name`, which one thread of one process can hold at a time.
 

@@ -114,11 +114,10 @@ def rows_of(table: pl.DataFrame, problem: Problem) -> Rows:
 
 def spoilt(rows: Rows) -> Rows:
     """Return other rows of the same form: order, pairing with the target, and cells changed."""
-    assert rows.target is not None
     mixed = np.random.default_rng(SEED).permutation(rows.frame.height)
     cells = (pl.col(name).shuffle(seed=i) for i, name in enumerate(rows.frame.columns))
     frame = rows.frame.with_columns(cells)[mixed]
-    return Rows(frame, rows.target[::-1].copy())
+    return Rows(frame, rows.truth[::-1].copy())
 
 
 def difference(one: Predictions, other: Predictions) -> float:
@@ -131,50 +130,59 @@ def difference(one: Predictions, other: Predictions) -> float:
 class FamilyContract:
     """Checks of `kernel.family.Family`; give `family`, `spec`, `snapshot` and `table`.
 
-    The four fixtures have the scope of the class, so that every model is fitted once. A table of
-    some hundred rows that holds what the family claims to handle (missing values, categories) is
-    enough. Give `loader` too when the family is not installed under its name.
+    The four fixtures have the scope of the class, so that every model is fitted once; write them
+    as class methods, `@pytest.fixture(scope="class")` above `@classmethod`. A table of some hundred
+    rows that holds what the family claims to handle (missing values, categories) is enough. Give
+    `loader` too when the family is not installed under its name.
     """
 
     @pytest.fixture(scope="class")
-    def family(self) -> Family:
+    @classmethod
+    def family(cls) -> Family:
         """Return the family."""
         raise NotImplementedError("override the fixture `family`")
 
     @pytest.fixture(scope="class")
-    def spec(self) -> ProjectSpec:
+    @classmethod
+    def spec(cls) -> ProjectSpec:
         """Return a project file with a question for the family."""
         raise NotImplementedError("override the fixture `spec`")
 
     @pytest.fixture(scope="class")
-    def snapshot(self) -> DataSnapshot:
+    @classmethod
+    def snapshot(cls) -> DataSnapshot:
         """Return the record of `table`, its columns profiled."""
         raise NotImplementedError("override the fixture `snapshot`")
 
     @pytest.fixture(scope="class")
-    def table(self) -> pl.DataFrame:
+    @classmethod
+    def table(cls) -> pl.DataFrame:
         """Return the rows, target included."""
         raise NotImplementedError("override the fixture `table`")
 
     @pytest.fixture(scope="class")
-    def loader(self, case: Case) -> PredictorLoader:
+    @classmethod
+    def loader(cls, case: Case) -> PredictorLoader:
         """Return the function that loads an exported model: the one installed for the family."""
         return load_predictor(case.problem.family)
 
     @pytest.fixture(scope="class")
+    @classmethod
     def case(
-        self, family: Family, spec: ProjectSpec, snapshot: DataSnapshot, table: pl.DataFrame
+        cls, family: Family, spec: ProjectSpec, snapshot: DataSnapshot, table: pl.DataFrame
     ) -> Case:
         """Return the family with its problem and rows."""
         return make_case(family, spec, snapshot, table)
 
     @pytest.fixture(scope="class")
-    def models(self, case: Case) -> list[Model]:
+    @classmethod
+    def models(cls, case: Case) -> list[Model]:
         """Return every baseline and candidate, fitted with early stopping."""
         return [case.fit(candidate, case.valid) for candidate in case.everyone]
 
     @pytest.fixture(scope="class")
-    def predictor(self, case: Case, models: list[Model], loader: PredictorLoader) -> Predictor:
+    @classmethod
+    def predictor(cls, case: Case, models: list[Model], loader: PredictorLoader) -> Predictor:
         """Return the equal blend of all models, exported and loaded."""
         if not case.family.capabilities.exportable:
             pytest.skip("this family says that it cannot be exported")
@@ -260,12 +268,12 @@ class FamilyContract:
 
     def test_training_leaves_its_rows_alone(self, case: Case) -> None:
         """Nothing that was handed over is changed."""
-        targets = [None if r.target is None else r.target.copy() for r in (case.train, case.valid)]
-        frames = [rows.frame.clone() for rows in (case.train, case.valid)]
+        both = (case.train, case.valid)
+        before = [Rows(rows.frame.clone(), rows.truth.copy()) for rows in both]
         case.fit(case.everyone[-1], case.valid)
-        for rows, frame, target in zip((case.train, case.valid), frames, targets, strict=True):
-            assert rows.frame.equals(frame)
-            np.testing.assert_array_equal(rows.target, target)
+        for rows, was in zip(both, before, strict=True):
+            assert rows.frame.equals(was.frame)
+            np.testing.assert_array_equal(rows.truth, was.truth)
 
     def test_state_restores_the_model(self, case: Case, models: list[Model]) -> None:
         """The restored model answers the same to the last bit, on nasty rows too."""

@@ -131,6 +131,13 @@ def test_a_silent_source_is_given_up(source: str) -> None:
     assert time.monotonic() - start < 3
 
 
+@pytest.mark.parametrize("path", ["sklearn/datasets/data/none.csv", "no_such_package/a.csv"])
+def test_a_packaged_file_that_is_not_there(path: str) -> None:
+    with pytest.raises(DataError) as caught:
+        fetch(Upstream(url=f"package:{path}"), lambda _: None)
+    assert caught.value.code == "DATASET-PACKAGE"
+
+
 def recipe(**change: object) -> Recipe:
     table = pl.DataFrame({"a": [1, 2], "c": ["ex", "y"]})
     plain = Recipe(

@@ -13,7 +13,7 @@ from assay.data.dates import parse_dates
 from assay.data.schema import infer
 from assay.errors import DataError
 
-WORDS = "the quick brown fox jumps over a lazy dog again and again".split()
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "again"]
 
 
 def typed(values, name="x", target=False):
@@ -110,7 +110,7 @@ def test_a_few_dates_among_words_are_words():
 
 
 def test_moments_survive_any_way_to_write_them():
-    day = dt.datetime(2021, 3, 4)  # noqa: DTZ001  # what a typed column holds
+    day = dt.datetime(2021, 3, 4)  # what a typed column holds
     forms = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%b %d, %Y", "%d %B %Y", "%d-%b-%Y", "%d-%m-%Y")
     cells = pl.Series("d", [day.strftime(form) for form in forms])
     assert parse_dates(cells, day_first=True).to_list() == [day] * len(forms)
@@ -166,7 +166,7 @@ def test_numbers_as_words_are_the_same_words(values):
 
 def test_odd_numbers_as_words():
     cells = to_text(pl.Series([0.5, float("inf"), None, 1e300, -0.0]))
-    assert cells.to_list() == ["0.5", "inf", None, "1e300", "0"]
+    assert cells.to_list() == ["0.5", "inf", None, "1e+300", "0"]
     assert to_text(pl.Series([True, False])).to_list() == ["true", "false"]
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import time
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from assay.data.delimited import sniff
+from assay.data.delimited import read_delimited, sniff
 from assay.data.raw import to_polars
 from assay.data.source import find, read_any, read_file, read_files
 from assay.errors import DataError
@@ -74,6 +78,33 @@ def test_quotes_lines_and_trailing_separators(tmp_path, text, rows):
     assert read_any(path).rows() == rows
 
 
+CELLS = st.text(
+    st.sampled_from(list("ab1 ,;|\"'\t\n€é")) | st.characters(exclude_categories=["Cs", "Cc"]),
+    max_size=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=6),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_the_csv_module_writes_is_read_back(rows, separator, quoting, end):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=end)
+    writer.writerows([("first", "second", "third"), *rows])
+    kept = [tuple(cell or None for cell in row) for row in rows if any(row)]
+    data = text.getvalue().encode()
+    if not kept:
+        assert code_of(read_delimited, data, "t.csv").code == "DATA-EMPTY"
+        return
+    raw = read_delimited(data, "t.csv")
+    assert raw.names == ("first", "second", "third")
+    assert raw.frame.rows() == kept
+
+
 def test_blank_header_gets_a_name(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,,c\n1,2,3\n4,5,6\n")
@@ -103,6 +134,7 @@ def test_decimal_commas_do_not_pass_for_separators():
         ("t.png", b"\x89PNG\r\n\x1a\n", "DATA-FORMAT", "t.png"),
         ("t.pdf", b"%PDF-1.7", "DATA-FORMAT", "t.pdf"),
         ("t.csv", b"%PDF-1.7", "DATA-FORMAT", "t.csv"),
+        ("t.csv", b"<!DOCTYPE html><title>404</title>", "DATA-FORMAT", "t.csv"),
         ("t.bin", b"\x01\x02\x00\x00\x07", "DATA-FORMAT", "t.bin"),
         ("t.parquet", b"a,b\n1,2\n", "DATA-FORMAT", "t.parquet"),
         ("t.parquet", b"PAR1 and then nothing PAR1", "DATA-FORMAT", "t.parquet"),

@@ -91,6 +91,16 @@ def test_filled_in_only_for_one_answer_is_found(run, honest, only):
     assert finding.message.startswith("Whether refund is filled in")
 
 
+def test_an_answer_that_is_read_as_missing_counts_as_one(run, only):
+    """`none` in a treatment column becomes a gap; the gaps then are the benign rows."""
+    table = treated(0, 0, 0).with_columns(pl.col("treatment").replace("none", None))
+    half = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("wait"))
+    table = table.with_columns(pl.coalesce("treatment", half).alias("treatment"))
+    finding = only(run(table), "LEAK-TARGET")
+    assert finding.evidence["judged_by"] == "values and missing"
+    assert "its gaps included" in finding.message
+
+
 def test_a_category_that_fixes_a_number_is_found(run, honest, only):
     table = honest(4, 2000, 0)
     band = pl.col("y").rank("ordinal").floordiv(80).cast(pl.String).alias("band")

@@ -98,7 +98,7 @@ def test_numbers_are_compared_and_repeat():
 
 @pytest.mark.parametrize("name", ["roc_auc", "accuracy", "log_loss"])
 def test_groups_widen_the_difference(name):
-    truth, one, other = rivals(60, 6, gain=1.5)
+    truth, one, other = rivals(60, 6, gain=1.1)
     repeat = [np.repeat(x, 10, axis=0) for x in (truth, one.values, other.values)]
     answers = Predictions(repeat[1]), Predictions(repeat[2])
     groups = np.repeat(np.arange(60), 10)

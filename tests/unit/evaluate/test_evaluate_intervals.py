@@ -172,6 +172,15 @@ def test_one_class_says_which_metric_has_no_value():
     assert caught.value.where == "roc_auc"
 
 
+def test_a_metric_that_rests_on_one_easy_row_of_many_has_no_interval():
+    truth = np.zeros(20_000)
+    truth[7] = 1.0
+    guess = np.where(truth == 1, 1.0, 0.1 + np.linspace(0, 1, 20_000))
+    with pytest.raises(DataError) as caught:
+        estimates([get("r2")], truth, Predictions(guess), replicates=40)
+    assert caught.value.code == "INTERVAL-UNDEFINED"
+
+
 def test_measured_metrics_are_left_out(binary):
     assert estimates([get("latency_p99")], *binary(30)) == {}
 
@@ -235,9 +244,12 @@ def test_any_numbers_give_a_finite_interval(drawn):
         assert e.low <= e.value <= e.high
 
 
-def test_many_classes_are_measured():
+@pytest.mark.parametrize("classes", [12, 40])
+def test_many_classes_are_measured(classes):
     rng = np.random.default_rng(8)
-    truth = np.r_[np.arange(12), rng.integers(0, 12, 300)]
-    answers = Predictions(rng.dirichlet(np.ones(12), 312) * 0.8 + 0.2 * np.eye(12)[truth])
+    truth = np.r_[np.arange(classes), rng.integers(0, classes, 600)]
+    noise = rng.dirichlet(np.ones(classes), len(truth))
+    answers = Predictions(0.85 * noise + 0.15 * np.eye(classes)[truth])
     for name, e in estimates(MULTICLASS, truth, answers, replicates=200).items():
         assert e.low < e.value < e.high, name
+        assert e.high - e.low < 0.25, name

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from msgspec.structs import replace as change
+from report_more_views import multiclass_view, regression_view
 from report_parts import PARITY, est, member, sha
-from report_views import binary_view, multiclass_view, regression_view, stopped_view
+from report_views import binary_view, stopped_view
 
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from assay.errors import AssayError, Mistakes, SpecError, UsageError
+from assay.errors import AssayError, Mistakes, SpecError, UsageError, all_errors
 from assay.records.base import from_json, to_json
 from assay.records.spec import Choice, GateSpec, ProjectSpec
 from assay.spec.load import LARGEST, load, template_digest
@@ -305,6 +308,42 @@ def test_hostile_text_is_kept_as_text_and_shown_escaped(read: Read, errors: Erro
 def test_names_that_no_model_can_have(name: str, errors: Errors) -> None:
     (error,) = errors(DESIGN.replace('"telco-churn"', f'"{name}"'))
     assert (error.code, error.where) == ("SPEC-BAD-VALUE", "assay.toml:3 project.name")
+
+
+@pytest.mark.parametrize("line", ["k" * 100_000 + " = 1", "a." * 5000 + "a = 1"])
+def test_long_and_deep_keys_are_cut_short(line: str, errors: Errors) -> None:
+    (error,) = errors(f"{line}\n{DESIGN}")
+    assert error.code == "SPEC-UNKNOWN-KEY"
+    assert error.where.startswith("assay.toml:1 ")
+    assert len(str(error)) < 1000
+
+
+def load_or_explain(text: str, *overrides: str) -> None:
+    """Load a text; whatever it holds, the answer is a spec or mistakes that say where."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "assay.toml").write_text(text)
+        mistakes: tuple[AssayError, ...] = ()
+        try:
+            assert isinstance(load(Path(folder), overrides), ProjectSpec)
+        except AssayError as error:
+            mistakes = all_errors(error)
+    assert all(mistake.where and mistake.hint for mistake in mistakes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(), st.sampled_from(["", "split.seed=", "gates.0.", "data.types.", "data="]))
+def test_any_override_is_taken_or_explained(text: str, start: str) -> None:
+    load_or_explain(DESIGN, start + text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, len(DESIGN)),
+    st.integers(0, 40),
+    st.sampled_from(["", '"', "[", "}", "=", ".", "\n", "nan", "[[gates]]", "'''", "1", "\x7f"]),
+)
+def test_any_damage_to_a_file_is_explained(start: int, length: int, new: str) -> None:
+    load_or_explain(DESIGN[:start] + new + DESIGN[start + length :])
 
 
 def test_huge_numbers_are_refused_without_a_traceback(errors: Errors) -> None:

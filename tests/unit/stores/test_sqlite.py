@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -78,6 +79,43 @@ def test_time_rises_when_the_clock_is_set_back(filled, draft, monkeypatch):
     before, after = (datetime.fromisoformat(e.at) for e in (last, event))
     assert after - before == timedelta(microseconds=1)
     assert after.tzinfo == UTC
+
+
+def test_a_session_leaves_one_file(filled, draft, tmp_path):
+    with filled.session():
+        assert filled.append(draft()).seq == 6
+        assert (tmp_path / "ledger.sqlite-wal").stat().st_size > 0
+        assert verify_chain(SqliteLedger(filled.path).read()) == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+def test_a_session_outlives_the_ledgers_folder(filled, draft, tmp_path):
+    """Whoever deletes the store during a run starts a new ledger; nothing is lost unseen."""
+    with filled.session():
+        for path in tmp_path.iterdir():
+            path.unlink()
+        assert filled.append(draft()).seq == 0
+    assert verify_chain(filled.read()) == 1
+
+
+def test_no_connection_crosses_a_fork(filled, draft):
+    """A child may outlive the session: the parent's last close must respect its locks."""
+    with filled.session():
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(writes)
+            os.read(reads, 1)  # until the parent has closed
+            try:
+                filled.append(draft("child"))
+            finally:
+                os._exit(0)
+        filled.append(draft("parent"))
+    os.close(writes)
+    os.waitpid(child, 0)
+    os.close(reads)
+    assert [event.subject for event in filled.read(6)] == ["parent", "child"]
+    assert verify_chain(filled.read()) == 8
 
 
 # ---- damage
@@ -262,20 +300,24 @@ def test_a_read_only_copy_without_its_log_is_never_read_in_part(small_disk, tmp_
 
 APPEND = """
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from assay.records.event import Draft
 from assay.stores.sqlite import SqliteLedger
-ledger = SqliteLedger(Path(sys.argv[1]))
+path, name, count, session = sys.argv[1:]
+ledger = SqliteLedger(Path(path))
 print("ready", flush=True)
 sys.stdin.readline()
-for i in range(int(sys.argv[3])):
-    event = ledger.append(Draft(kind="k", subject=f"{sys.argv[2]}-{i}", actor="a", data={"i": i}))
-    print(event.seq, flush=True)
+with ledger.session() if session == "True" else nullcontext():
+    for i in range(int(count)):
+        event = ledger.append(Draft(kind="k", subject=f"{name}-{i}", actor="a", data={"i": i}))
+        print(event.seq, flush=True)
 """
 
 
-def test_two_processes_append_500_events_each(ledger, python):
-    processes = [python(APPEND, ledger.path, name, 500) for name in "ab"]
+@pytest.mark.parametrize(("session", "count"), [(True, 500), (False, 60)])
+def test_two_processes_append_at_once(ledger, python, session, count):
+    processes = [python(APPEND, ledger.path, name, count, session) for name in "ab"]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:
@@ -283,16 +325,17 @@ def test_two_processes_append_500_events_each(ledger, python):
         process.stdin.flush()
     numbers = [[int(line) for line in p.communicate(timeout=60)[0].split()] for p in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert verify_chain(ledger.read()) == 1000
-    assert sorted(numbers[0] + numbers[1]) == list(range(1000))
+    assert verify_chain(ledger.read()) == 2 * count
+    assert sorted(numbers[0] + numbers[1]) == list(range(2 * count))
     for name in "ab":
         mine = [e.subject for e in ledger.read() if e.subject.startswith(name)]
-        assert mine == [f"{name}-{i}" for i in range(500)]
+        assert mine == [f"{name}-{i}" for i in range(count)]
 
 
-def test_killed_while_appending(ledger, draft, python):
-    for round_ in range(3):
-        process = python(APPEND, ledger.path, round_, 100_000)
+@pytest.mark.parametrize("session", [True, False])
+def test_killed_while_appending(ledger, draft, python, session):
+    for round_ in range(2):
+        process = python(APPEND, ledger.path, round_, 100_000, session)
         process.stdin.write("go\n")
         process.stdin.flush()
         lines = [process.stdout.readline() for _ in range(20 + 7 * round_)]
@@ -312,9 +355,10 @@ def test_child_processes_append(filled, draft, method):
     children = [
         context.Process(target=SqliteLedger.append, args=(filled, draft(str(i)))) for i in range(3)
     ]
-    for child in children:
-        child.start()
-    filled.append(draft("parent"))
+    with filled.session():
+        for child in children:
+            child.start()
+        filled.append(draft("parent"))
     for child in children:
         child.join(30)
     assert [child.exitcode for child in children] == [0, 0, 0]

@@ -21,6 +21,12 @@ ID_NAME = re.compile(
     r"(^|[_\W])(id|uuid|guid|key|no|nr|num|number|code|index)$|[a-z](ID|Id|No|Nr|Number|Key|Code)$",
 )
 """Names that people give to columns that say which, not what."""
+ENTITY_NAME = re.compile(
+    "^(account|client|customer|device|household|machine|member|patient|person|session|site|speaker"
+    "|store|subject|user)$",
+    re.IGNORECASE,
+)
+"""Names of whom or what a row is about."""
 
 
 def constant_columns(subject: Subject) -> Iterator[Finding]:

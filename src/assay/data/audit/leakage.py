@@ -72,10 +72,10 @@ def given_away(subject: Subject) -> frozenset[str]:
     )
 
 
-def _suspicion(score: Score) -> tuple[int, float]:
-    """Return how many limits a score passes, and its strength."""
+def _suspicion(score: Score) -> tuple[int, float, int]:
+    """Return how many limits a score passes, its strength, and the rows it rests on."""
     limits = LIMITS[score.metric, score.discrete]
-    return sum(score.value >= limit for limit in limits), score.strength
+    return sum(score.value >= limit for limit in limits), score.strength, score.rows
 
 
 def _leak(subject: Subject, name: str, score: Score, others: Mapping[str, Score]) -> Finding:
@@ -133,14 +133,15 @@ def _one_sided(subject: Subject, name: str) -> Iterator[Finding]:
 
 def label_copies(subject: Subject) -> Iterator[Finding]:
     """Find columns that are the target under another name: each value means one answer."""
-    target = subject.sampled[subject.problem.target]
+    target = plain(subject.sampled[subject.problem.target])
+    answers = target.n_unique()
     for name in subject.features:
         values = plain(subject.sampled[name])
         filled = values.is_not_null()
-        share = float(filled.mean() or 0.0)  # type: ignore[arg-type]  # a mean of booleans
-        if share < 0.5:
+        share = values.count() / max(len(values), 1)
+        if share < 0.5 or values.n_unique() > answers + 1:
             continue
-        pairs = pl.DataFrame({"value": values, "target": plain(target)}).filter(filled)
+        pairs = pl.DataFrame({"value": values, "target": target}).filter(filled)
         if not _is_copy(pairs):
             continue
         yield Finding(

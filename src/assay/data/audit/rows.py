@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.columns import ID_NAME, id_like
+from assay.data.audit.columns import ENTITY_NAME, ID_NAME, id_like
 from assay.data.audit.leakage import given_away
 from assay.data.audit.score import Ints, order_strength
 from assay.data.audit.subject import Subject, percent, plain, records, show
@@ -20,25 +20,11 @@ FEWEST_COPIES = 10
 SAME_ANSWER = 0.9
 """Chance-corrected agreement from which a twin's answer is the row's own."""
 DRIFT = 0.2
+"""Strength from which the target is said to move with time or place."""
+SORTED = 0.95
+FEWEST_DATED = 40
 BLOCKS = 10
 EXAMPLES = 5
-ENTITY_NAME = (
-    "user",
-    "customer",
-    "client",
-    "patient",
-    "subject",
-    "person",
-    "account",
-    "device",
-    "session",
-    "household",
-    "member",
-    "store",
-    "machine",
-    "speaker",
-    "site",
-)
 
 
 def duplicates(subject: Subject) -> Iterator[Finding]:
@@ -52,23 +38,16 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
         return
     share = len(test) / len(subject.test)
     agreement = _agreement(subject, test, twin)
-    chance = _chance_of_twin(subject, columns) if share >= MANY_COPIES else 1.0
-    severe = (
-        share >= MANY_COPIES
-        and len(test) >= FEWEST_COPIES
-        and agreement >= SAME_ANSWER
-        and chance < share / 10
-    )
-    message = (
-        f"{len(test):,} of {len(subject.test):,} test rows ({percent(share)}) have the same "
-        "features as a training row"
-    )
+    chance = _chance_of_twin(subject, columns)
+    many = share >= MANY_COPIES and len(test) >= FEWEST_COPIES
+    severe = many and agreement >= SAME_ANSWER and chance < share / 10
     reason = ", and nearly always its answer: the test repeats what was learnt." if severe else "."
     yield Finding(
         code="DUPLICATE-ROWS-SPLIT",
         severity="error" if severe else "warning",
         where="rows",
-        message=message + reason,
+        message=f"{len(test):,} of {len(subject.test):,} test rows ({percent(share)}) have the "
+        f"same features as a training row{reason}",
         evidence={
             "test_rows": len(subject.test),
             "with_a_twin": len(test),
@@ -127,12 +106,13 @@ def _agreement(subject: Subject, rows: Ints, twins: Ints) -> float:
 
 
 def _chance_of_twin(subject: Subject, columns: list[str]) -> float:
-    """Return the chance that a row has a twin in training if the columns were independent."""
-    log_chance = 0.0
+    """Return how many twins in training a row would have if the columns were independent."""
+    rows = len(subject.sample)
+    twins = float(len(subject.train))
     for name in columns:
-        counts = subject.sampled[name].value_counts()["count"].to_numpy().astype(np.float64)
-        log_chance += float(np.log(((counts / counts.sum()) ** 2).sum()))
-    return float(min(len(subject.train) * np.exp(log_chance), 1.0))
+        counts = subject.sampled[name].value_counts(name="rows")["rows"].cast(pl.Float64)
+        twins *= float((counts * (counts - 1)).sum()) / max(rows * (rows - 1), 1)
+    return min(twins, 1.0)
 
 
 def groups(subject: Subject) -> Iterator[Finding]:
@@ -151,7 +131,7 @@ def _is_entity(subject: Subject, name: str) -> bool:
     """Return True for an identifier whose values repeat: named like one, or read as one."""
     column = subject.snapshot.column(name)
     present = column.rows - column.missing
-    named = ID_NAME.search(name) is not None or name.lower() in ENTITY_NAME
+    named = ID_NAME.search(name) or ENTITY_NAME.search(name)
     if not (named or column.type == "id") or present < 0.9 * column.rows:
         return False
     values = subject.table[name]
@@ -196,76 +176,88 @@ def _overlap(subject: Subject, name: str, severity: Severity) -> Iterator[Findin
 
 def time_order(subject: Subject) -> Iterator[Finding]:
     """Find dates that a random split ignores although the target or the file moves with time."""
-    if not subject.splits_at_random:
-        return
-    for column in subject.snapshot.columns:
-        if column.type != "datetime" or column.name not in subject.table.columns:
-            continue
-        times = plain(subject.sampled[column.name])
-        filled = times.is_not_null().to_numpy()
-        if filled.sum() < 40:
-            continue
-        order = np.argsort(times.drop_nulls().to_numpy(), kind="stable")
-        rows = subject.sample[filled][order]
+    for name in _dates(subject) if subject.splits_at_random else ():
+        times = plain(subject.sampled[name])
+        dated = subject.sample[times.is_not_null().to_numpy()]
+        rows = dated[np.argsort(times.drop_nulls().to_numpy(), kind="stable")]
         strength = order_strength(subject.outcome_of(rows))
-        sorted_file = _rank_correlation(times.drop_nulls().to_numpy())
-        if strength < DRIFT and abs(sorted_file) < 0.95:
+        in_file = _file_order(times)
+        if strength < DRIFT and in_file < SORTED:
             continue
         yield Finding(
             code="TIME-ORDER",
             severity="warning",
-            where=column.name,
-            message=f"The rows carry a date in {column.name}, "
+            where=name,
+            message=f"The rows carry a date in {name}, "
             + ("and the target drifts with it" if strength >= DRIFT else "stand in its order")
             + ", but the split is random: the test asks about days that training has seen.",
             evidence={
                 "target_explained_by_time": show(strength),
-                "rank_correlation_of_row_and_time": show(sorted_file),
+                "rank_correlation_of_row_and_time": show(in_file),
                 **subject.basis,
-                "target_over_time": _blocks(subject, rows, subject.table[column.name], column.name),
+                "target_over_time": _blocks(subject, rows, subject.table[name], name),
             },
-            hint=f'set split.time_on = "{column.name}" if the model will answer for later rows',
+            hint=f'set split.time_on = "{name}" if the model will answer for later rows',
         )
 
 
 def row_order(subject: Subject) -> Iterator[Finding]:
-    """Find that the place of a row in the file says something about its target."""
-    if not subject.splits_at_random:
-        return
+    """Find that the place of a row in the file says something about its target.
+
+    A file in the order of a date is TIME-ORDER's.
+    """
     rows = subject.sample
-    strength = order_strength(subject.outcome_of(rows))
-    if strength < DRIFT:
+    strength = order_strength(subject.outcome_of(rows)) if subject.splits_at_random else 0.0
+    dates = (plain(subject.sampled[name]) for name in _dates(subject))
+    if strength < DRIFT or any(_file_order(times) >= SORTED for times in dates):
         return
-    numbers = pl.Series(np.arange(1, subject.table.height + 1))
-    target = subject.target[rows]
-    steps = np.diff(target)
+    steps = np.diff(subject.target[rows])
     runs = np.count_nonzero(steps) + 1
-    ordered = runs == len(subject.problem.classes) or abs(np.sign(steps).sum()) == len(steps)
+    by_target = runs == len(subject.problem.classes) or abs(np.sign(steps).sum()) == len(steps)
+    numbers = pl.Series(np.arange(1, subject.table.height + 1))
     yield Finding(
         code="ROW-ORDER",
-        severity="note" if ordered else "warning",
+        severity="note" if by_target else "warning",
         where="rows",
-        message="The file is sorted by the target; the split shuffles it."
-        if ordered
-        else "The place of a row in the file says something about its target: the rows seem to "
-        "stand in the order of time, place or source, which a random split ignores.",
+        message=BY_TARGET[0] if by_target else BY_OTHER[0],
         evidence={
             "target_explained_by_row_number": show(strength),
             **subject.basis,
             "target_by_row": _blocks(subject, rows, numbers, "row"),
         },
-        hint="nothing needs to be done as long as the split is random"
-        if ordered
-        else "find out what orders the file; if it is time, set split.time_on, if it is a source, "
-        "split.group_on",
+        hint=BY_TARGET[1] if by_target else BY_OTHER[1],
     )
 
 
-def _rank_correlation(values: Any) -> float:
-    ranks = pl.Series(values).rank("average").to_numpy()
+BY_TARGET = (
+    "The file is sorted by the target; the split shuffles it.",
+    "nothing needs to be done as long as the split is random",
+)
+BY_OTHER = (
+    "The place of a row in the file says something about its target: the rows seem to stand in "
+    "the order of time, place or source, which a random split ignores.",
+    "find out what orders the file: if it is time, set split.time_on; if it is a source, "
+    "split.group_on",
+)
+
+
+def _dates(subject: Subject) -> list[str]:
+    """Return the date columns, used as features or not, with enough cells to tell an order."""
+    return [
+        column.name
+        for column in subject.snapshot.columns
+        if column.type == "datetime"
+        and column.name in subject.table.columns
+        and subject.sampled[column.name].count() >= FEWEST_DATED
+    ]
+
+
+def _file_order(times: pl.Series) -> float:
+    """Return the size of the rank correlation of times and their place in the file."""
+    ranks = times.drop_nulls().rank("average").to_numpy()
     if ranks.std() == 0:
         return 0.0
-    return float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
+    return abs(float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]))
 
 
 def _blocks(subject: Subject, rows: Ints, start: pl.Series, name: str) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ MOST_BINS = 256
 MOST_CATEGORIES = 2_000
 SMALLEST_CLASS = 10
 FEWEST_ROWS = 30
+NOISE = 3.5
+"""Strength times the root of the smallest class that chance hardly reaches (0 of 300 runs each)."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -148,12 +150,16 @@ def order_strength(outcome: Outcome, blocks: int = 20) -> float:
         smallest = outcome.rows
     else:
         smallest = int(np.bincount(outcome.codes[outcome.codes >= 0], minlength=1).min())
-    return strength if strength > 3 / np.sqrt(max(smallest, 1)) else 0.0
+    return strength if strength > NOISE / np.sqrt(max(smallest, 1)) else 0.0
 
 
 def _folds(codes: Ints) -> Ints:
-    """Deal the rows of each class to the folds in turn (`codes` all 0 for a number)."""
-    order = np.argsort(codes, kind="stable")
+    """Deal the rows of each class to the folds at random, evenly (`codes` all 0 for a number).
+
+    Dealt in turn, neighbours would answer for each other in a file that has an order.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(codes))
+    order = shuffled[np.argsort(codes[shuffled], kind="stable")]
     fold = np.empty(len(codes), np.int64)
     fold[order] = np.arange(len(codes)) % FOLDS
     return fold

@@ -110,38 +110,34 @@ def _tiny(train: int, test: int, *, binary: bool) -> Severity | None:
 def few_rows(subject: Subject) -> Iterator[Finding]:
     """Find gates whose interval will be too wide to decide anything."""
     test = subject.test[subject.known[subject.test]]
-    if subject.problem.classes:
-        codes = subject.target[test].astype(np.int64)
-        positives = int((codes == subject.problem.positive_code).sum())
-    else:
-        positives = 0
-    for gate in subject.gates:
+    positives = int((subject.target[test] == subject.problem.positive_code).sum())
+    for gate in subject.gates if len(test) else ():
         threshold = gate.at_least if gate.at_least is not None else gate.at_most
-        rule = WIDTHS.get(gate.metric)
-        if threshold is None or rule is None or not len(test):
+        unfit = gate.metric in TWO_CLASSES and subject.problem.positive is None
+        if threshold is None or gate.metric not in WIDTHS or unfit:
             continue
-        if gate.metric in TWO_CLASSES and subject.problem.positive is None:
-            continue
-        width = rule(threshold, positives, len(test) - positives)
+        width = WIDTHS[gate.metric](threshold, positives, len(test) - positives)
         widest = WIDEST * (abs(threshold) if gate.metric in RELATIVE else 1)
-        if width <= widest or not math.isfinite(width):
-            continue
-        needed = math.ceil(len(test) * (width / widest) ** 2)
-        yield Finding(
-            code="TOO-FEW-ROWS",
-            severity="warning",
-            where=gate.metric,
-            message=f"The gate {gate.metric} at {threshold:g} will be judged with an interval of "
-            f"about ± {width:.2g}: only a model far from the threshold can be decided.",
-            evidence={
-                "test_rows": len(test),
-                "half_width": show(width),
-                "half_width_wanted": show(widest),
-                "test_rows_needed": needed,
-                **({"positive_test_rows": positives} if positives else {}),
-            },
-            hint=f"set about {needed:,} rows aside for the test: raise split.test or get more data",
-        )
+        if widest < width < math.inf:
+            yield _few_rows(gate.metric, threshold, width, widest, len(test))
+
+
+def _few_rows(metric: str, threshold: float, width: float, widest: float, rows: int) -> Finding:
+    needed = math.ceil(rows * (width / widest) ** 2)
+    return Finding(
+        code="TOO-FEW-ROWS",
+        severity="warning",
+        where=metric,
+        message=f"The gate {metric} at {threshold:g} will be judged with an interval of about "
+        f"± {width:.2g}: only a model far from the threshold can be decided.",
+        evidence={
+            "test_rows": rows,
+            "half_width": show(width),
+            "half_width_wanted": show(widest),
+            "test_rows_needed": needed,
+        },
+        hint=f"about {needed:,} test rows would do: raise split.test, or get more data",
+    )
 
 
 def _proportion(share: float, rows: int) -> float:

@@ -31,8 +31,8 @@ def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, di
         (f"linear_{strength:g}", "linear", {"strength": strength})
         for strength in ((10.0, 1.0) if text else (0.1, 0.01))
     ]
-    trees = 100 if rows > MANY_ROWS else 150
-    leaf = max(2 if not classes else 3, rows // 2_000)
+    trees = 100
+    leaf = max(3, rows // (1_000 if classes else 2_000))
     share = 0.5 if not classes else "sqrt"
     extra = {"extra": True, "trees": trees, "leaf": leaf, "features": share}
     forest = {"extra": False, "trees": trees, "leaf": leaf, "features": share}

@@ -187,7 +187,7 @@ class DatePlan(Record, frozen=True, kw_only=True, tag="tabular.date@1"):
 
 def tame(column: pl.Series) -> Matrix:
     """Return a number column as (n,) floats: NaN or finite, without the tiniest and largest."""
-    x = np.clip(column.cast(pl.Float64).to_numpy(), -LARGEST, LARGEST)
+    x: Matrix = np.clip(column.cast(pl.Float64).to_numpy(), -LARGEST, LARGEST)
     x[np.abs(x) <= SMALLEST] = 0.0
     return x
 

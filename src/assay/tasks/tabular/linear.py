@@ -11,6 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no stubs
 
 from assay.tasks.tabular.graph import Graph
 
@@ -83,17 +84,33 @@ def fit_constant(y: NDArray[Any], classes: int) -> Constant:
 
 
 def fit_linear(
-    x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], classes: int, strength: float
+    x: Matrix | scipy.sparse.csr_matrix,
+    y: NDArray[Any],
+    classes: int,
+    strength: float,
+    threads: int,
 ) -> Linear | Constant:
     """Fit a logistic regression with C = `strength`, or a ridge with alpha = 1 / `strength`."""
-    if not classes:
-        ridge = Ridge(alpha=1.0 / strength, solver="lsqr" if scipy.sparse.issparse(x) else "auto")
-        ridge.fit(x, y)
-        return Linear(ridge.coef_.reshape(-1, 1), np.array([float(ridge.intercept_)]), False)
+    with threadpool_limits(threads):
+        return _fit_classes(x, y, classes, strength) if classes else _fit_number(x, y, strength)
+
+
+def _fit_number(x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], strength: float) -> Linear:
+    ridge = Ridge(alpha=1.0 / strength, solver="lsqr" if scipy.sparse.issparse(x) else "auto")
+    ridge.fit(x, y)
+    return Linear(ridge.coef_.reshape(-1, 1), np.array([float(ridge.intercept_)]), classes=False)
+
+
+def _fit_classes(
+    x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], classes: int, strength: float
+) -> Linear | Constant:
     present = np.unique(y)
     if len(present) == 1:
         return fit_constant(y, classes)
-    model = LogisticRegression(C=strength, max_iter=300, tol=1e-4)
+    # Newton's method needs few steps, but a square matrix of all weights.
+    few = not scipy.sparse.issparse(x) and x.shape[1] * len(present) <= WIDE
+    solver = "newton-cholesky" if few else "lbfgs"
+    model = LogisticRegression(C=strength, solver=solver, max_iter=200)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps short is good enough
         model.fit(x, y)
@@ -105,7 +122,7 @@ def fit_linear(
     bias = np.full(classes, -1e9)  # a class that training did not see
     weights[:, present] = coefficients.T
     bias[present] = intercepts
-    return Linear(weights, bias, True)
+    return Linear(weights, bias, classes=True)
 
 
 def restore_constant(arrays: dict[str, NDArray[Any]]) -> Constant:

@@ -127,7 +127,7 @@ def fit(
             core = fit_column(encoder.tree(train.frame), encoder.tree_sources, y, classes, seed)
         case "linear":
             x = linear_matrix(encoder, train.frame)
-            core = fit_linear(x, y, classes, params["strength"])
+            core = fit_linear(x, y, classes, params["strength"], threads)
         case "forest":
             core = fit_forest(encoder.tree(train.frame), y, classes, params, seed, threads)
         case "boosting":

@@ -17,8 +17,8 @@ from assay.records.base import Record
 
 Matrix = NDArray[np.float64]
 
-BUCKETS = 4096
-"""Columns that words are hashed into, in the linear view."""
+BUCKETS = (64, 4096)
+"""Columns that words are hashed into, fewest and most; powers of two."""
 FREQUENT = 64
 """Buckets that the tree view shows, at most."""
 LONGEST = 20_000
@@ -63,8 +63,12 @@ class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
 
 def fit_text(column: pl.Series) -> TextPlan:
     """Learn in how many rows each bucket occurs."""
-    _, buckets, _ = count_words(column, BUCKETS)
-    seen = np.bincount(buckets, minlength=BUCKETS)
+    fewest, most = BUCKETS
+    _, buckets, _ = count_words(column, most)
+    used = len(np.unique(buckets))
+    size = int(np.clip(2 ** np.ceil(np.log2(4 * used + 1)), fewest, most))
+    _, buckets, _ = count_words(column, size)
+    seen = np.bincount(buckets, minlength=size)
     idf = np.log((1 + len(column)) / (1 + seen)) + 1.0
     useful = np.where((seen >= 5) & (seen <= len(column) * 0.7), seen, 0)
     frequent = np.argsort(-useful, kind="stable")[:FREQUENT]
