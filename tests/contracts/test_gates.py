@@ -39,7 +39,10 @@ def forgets_the_seal(gates, report, seal):
 @pytest.mark.parametrize(
     ("broken", "check"),
     [
-        (lenient, lambda j: GateContract().test_interval_against_threshold(j, "brier", (0, 1), 0.5)),
+        (
+            lenient,
+            lambda j: GateContract().test_interval_against_threshold(j, "brier", (0, 1), 0.5),
+        ),
         (lenient, GateContract().test_inconclusive_says_how_many_rows),
         (best_wins, GateContract().test_worst_verdict_wins),
         (forgets_the_seal, GateContract().test_results_follow_the_gates),

@@ -40,7 +40,7 @@ at_least = 0.7
 
 TWO_MODELS = """
 [budget]
-time = "20s"
+time = "10m"
 only = ["linear_0.1", "boosting_small"]
 """
 

@@ -33,6 +33,7 @@ RULES: dict[str, str] = {
     DAY_FIRST: "dates are read with the day before the month",
     "month-first": "no cell shows whether day or month comes first, so the month is taken first",
     "missing-target": "a row without a target is left out",
+    "duplicate-rows": "a row that repeats an earlier one in every column is left out",
     "transform": "features.transform made the columns from those of the source",
 }
 """Every rule that may occur in `CleaningStep.rule`."""

@@ -198,7 +198,7 @@ def unread_cells(series: pl.Series, typed: pl.Series, kind: ColumnType) -> DataE
     row = int(unread.arg_true()[0])
     more = f", and {count - 1} more" if count > 1 else ""
     return DataError(
-        f"DATA-NOT-{kind.upper()}",
+        "DATA-CELL-TYPE",
         f"a cell of {series.name} cannot be read as a {kind}{more}",
         where=f"column {series.name}, row {row + 1}",
         got=str(series[row])[:80],

@@ -29,7 +29,13 @@ from assay.data.sql import query_files, query_server, server_name
 from assay.data.transform import apply_transform, code_of
 from assay.errors import AssayError, DataError, Mistakes
 from assay.kernel.store import Store
-from assay.records.snapshot import COLUMN_TYPES, CleaningStep, ColumnType, DataSnapshot
+from assay.records.snapshot import (
+    COLUMN_TYPES,
+    CleaningStep,
+    Column,
+    ColumnType,
+    DataSnapshot,
+)
 from assay.records.spec import DataSection, FeaturesSection
 
 COLUMN_LIMIT = 5_000
@@ -47,6 +53,7 @@ class _Table:
     types: dict[str, ColumnType] = field(default_factory=dict)
     steps: list[CleaningStep] = field(default_factory=list)
     problems: dict[str, AssayError] = field(default_factory=dict)
+    raw: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,8 @@ def _typed(
             got=frame.height,
             allowed=["at least 2 rows; some hundred to learn from"],
         )
-    return _columns(frame, data, [*steps, *target_steps], from_text=raw.text)
+    table = _columns(frame, data, [*steps, *target_steps], from_text=raw.text)
+    return _without_copies(table) if data.duplicates == "drop" else table
 
 
 def _check_names(columns: list[str], data: DataSection, *, own_names: bool) -> None:
@@ -222,6 +230,16 @@ def _with_target(
     example = f"rows {', '.join(map(str, rows))}"
     note = CleaningStep(rule="missing-target", where=data.target, cells=count, example=example)
     return frame.filter(~gone), [note]
+
+
+def _without_copies(table: _Table) -> _Table:
+    """Return the table without the rows that repeat an earlier one."""
+    first = table.frame.unique(maintain_order=True)
+    gone = table.frame.height - first.height
+    if gone:
+        table.frame = first
+        table.steps.append(step("duplicate-rows", "rows", gone))
+    return table
 
 
 def _columns(
@@ -318,7 +336,9 @@ def _transformed(
         if name in frame.columns and frame.schema[name] == table.frame.schema[name]
     }
     note = CleaningStep(rule="transform", where=transform, cells=0, example=code.digest)
-    return _columns(frame, data, [*table.steps, note], from_text=False, known=same)
+    after = _columns(frame, data, [*table.steps, note], from_text=False, known=same)
+    after.raw = tuple(describe(column, table.types[column.name]) for column in before)
+    return after
 
 
 def _only_types(data: DataSection) -> DataSection:
@@ -340,6 +360,7 @@ def _snapshot(
         table=name,
         rows=frame.height,
         columns=columns,
+        raw=table.raw,
         cleaning=tuple(table.steps),
         dropped=(*data.drop, *dropped),
     )

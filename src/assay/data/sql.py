@@ -83,7 +83,7 @@ def _not_empty(raw: Raw) -> Raw:
 
 
 def query_server(data: DataSection) -> Raw:
-    """Run `data.sql`, or read the table `data.source`, on the server of `data.connection`.
+    """Run `data.sql` on the server of `data.connection`.
 
     `connection` is a postgresql:// URL, or `$NAME` for an environment variable that holds one.
     The session is read-only. No message and no record names user or password.
@@ -93,12 +93,12 @@ def query_server(data: DataSection) -> Raw:
         TransientFault: the server cannot be reached, or went away.
         DataError: the server rejects the query, or the URL is none.
     """
-    url = _url(data.connection or "")
+    url, query = _url(data.connection or ""), data.sql or ""
     psycopg = _driver()
     try:
         with psycopg.connect(url, connect_timeout=10, client_encoding="utf8") as connection:
             connection.read_only = True
-            return _not_empty(_fetch(psycopg, connection, data))
+            return _not_empty(_fetch(psycopg, connection, query))
     except psycopg.OperationalError as error:
         raise TransientFault(
             "DATA-CONNECTION",
@@ -107,7 +107,7 @@ def query_server(data: DataSection) -> Raw:
             hint="check that it runs, and the host, database, user and password of the URL",
         ) from None
     except psycopg.Error as error:
-        raise _sql_error(_safe(error, url), data.sql or data.source or "", []) from None
+        raise _sql_error(_safe(error, url), query, []) from None
 
 
 def _driver() -> Any:
@@ -178,15 +178,12 @@ _NATIVE: dict[str, pl.DataType] = {
 _AS_TEXT = ("uuid", "json", "jsonb", "time", "timetz", "interval", "inet")
 
 
-def _fetch(psycopg: Any, connection: Any, data: DataSection) -> Raw:
+def _fetch(psycopg: Any, connection: Any, query: str) -> Raw:
     """Fetch the rows in batches; types that a column of a table cannot have come as text."""
     register = connection.adapters.register_loader
     register("numeric", psycopg.types.numeric.FloatLoader)
     for kind in _AS_TEXT:
         register(kind, psycopg.types.string.TextLoader)
-    query = data.sql or psycopg.sql.SQL("SELECT * FROM {}").format(
-        psycopg.sql.Identifier(*(data.source or "").split("."))
-    )
     with connection.cursor(name="assay") as cursor:
         cursor.execute(query)
         cells: list[list[Any]] = [[] for _ in cursor.description]

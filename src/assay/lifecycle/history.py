@@ -38,6 +38,7 @@ class RunEntry:
     started_at: str
     actor: str
     given: dict[str, str]
+    spec: str
     status: str = "interrupted"
     verdict: str = ""
     seconds: float = 0.0
@@ -57,6 +58,7 @@ def runs(events: Iterable[Event]) -> dict[str, RunEntry]:
                 started_at=event.at,
                 actor=event.actor,
                 given=event.data["given"],
+                spec=event.data["spec"],
             )
         elif event.kind == RESUMED:
             found[event.subject].status = "interrupted"
@@ -121,7 +123,7 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
     snapshot = must("snapshot", DataSnapshot)
     return RunView(
         run=entry.run,
-        project=must("spec", ProjectSpec),
+        project=get_record(workspace.store, entry.spec, ProjectSpec),
         snapshot=snapshot,
         problem=must("problem", Problem),
         split=must("split", Split),

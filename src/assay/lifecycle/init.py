@@ -10,20 +10,25 @@ from typing import Any
 import msgspec
 
 from assay.data import catalogue
+from assay.data.audit import audit
 from assay.data.content import read_table
-from assay.data.ingest import survey
+from assay.data.ingest import Survey, survey
+from assay.data.split import split
 from assay.errors import StoreError, UsageError
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Note
+from assay.kernel.store import Store
 from assay.lifecycle.project import PROPOSED
 from assay.lifecycle.run import Notify
 from assay.records.snapshot import DataSnapshot, Problem
-from assay.records.spec import DataSection, ProjectSection, ProjectSpec
+from assay.records.spec import DataSection, ProjectSection, ProjectSpec, SplitSection
 from assay.spec.analyse import analyse
 from assay.spec.propose import Proposal, propose, valid_name
 from assay.stores.workspace import default_location, open_workspace
 
 CATALOGUE = "catalogue:"
+COLUMN_LEAKS = ("LEAK-TARGET", "LABEL-COPY")
+"""Findings whose column `init` proposes to leave out."""
 
 
 @dataclass(frozen=True)
@@ -90,56 +95,78 @@ def init(
     notify(Note("init", f"reading {data}"))
     found = survey(section, home, memory.store, resolve=lambda n: catalogue.get(n, notify))
     wanted = valid_name(name or home.resolve().name)
-    proposal, problem, dropped = _propose(
-        wanted, section, found.snapshot, found.dropped, memory.store
-    )
+    proposal, look = _propose(wanted, section, found, memory.store)
     _write(file, proposal.text)
     workspace = open_workspace(store or default_location(home))
     context = Context(workspace.store, workspace.ledger, workspace.root)
     context.append(PROPOSED, proposal.values["project.name"], values=proposal.values)
-    return InitResult(file, problem, dropped, proposal.text)
+    return InitResult(file, look.problem, look.drop, proposal.text)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A first look at a table: what it holds, what must go, and what it asks."""
+
+    snapshot: DataSnapshot
+    drop: tuple[tuple[str, str], ...]
+    problem: Problem
+    copies: str = ""
 
 
 def _propose(
-    name: str,
-    section: DataSection,
-    snapshot: DataSnapshot,
-    unusable: tuple[tuple[str, str], ...],
-    store: Any,
-) -> tuple[Proposal, Problem, tuple[tuple[str, str], ...]]:
+    name: str, section: DataSection, found: Survey, store: Store
+) -> tuple[Proposal, _Look]:
     """Choose what to drop and how to split, and have the family state the problem."""
+    snapshot = found.snapshot
     analysis = analyse(snapshot, section.target)
-    drop = (*unusable, *analysis.drop)
-    left_out = {column for column, _ in drop}
-    kept = msgspec.structs.replace(
-        snapshot, columns=tuple(c for c in snapshot.columns if c.name not in left_out)
-    )
     missing = sum(step.cells for step in snapshot.cleaning if step.rule == "missing-target")
-    spec = ProjectSpec(
-        project=ProjectSection(name=name),
-        data=msgspec.structs.replace(
-            section,
-            drop=tuple(left_out),
-            missing_target="drop" if missing else "error",
-        ),
-        split=analysis.split,
-    )
-    family = load_family(spec.project.family)
-    problem = family.problem(spec, kept, read_table(snapshot, store)[section.target])
+    look = _look(name, section, snapshot, (*found.dropped, *analysis.drop), analysis.split, store)
     proposal = propose(
         name,
         section.source or "",
         snapshot,
-        problem,
-        family.default_gates(problem),
+        look.problem,
+        load_family(look.problem.family).default_gates(look.problem),
         split=analysis.split,
-        drop=drop,
+        drop=look.drop,
         notes=analysis.notes,
         suggest=analysis.suggest,
-        reasons=_reasons(problem),
+        reasons=_reasons(look.problem),
         missing_target_rows=missing,
+        duplicates=look.copies,
     )
-    return proposal, problem, drop
+    return proposal, look
+
+
+def _look(
+    name: str,
+    section: DataSection,
+    snapshot: DataSnapshot,
+    drop: tuple[tuple[str, str], ...],
+    policy: SplitSection,
+    store: Store,
+) -> _Look:
+    """State the problem and audit it; what the audit would stop is left out from the start."""
+    out = {column for column, _ in drop}
+    kept = tuple(column for column in snapshot.columns if column.name not in out)
+    spec = ProjectSpec(
+        project=ProjectSection(name=name),
+        data=msgspec.structs.replace(section, drop=tuple(out)),
+        split=policy,
+    )
+    family = load_family(spec.project.family)
+    table = read_table(snapshot, store)
+    rest = msgspec.structs.replace(snapshot, columns=kept)
+    problem = family.problem(spec, rest, table[section.target])
+    whole = family.split_policy(policy, problem)
+    _, parts, _ = split(whole, problem, table)
+    seen = table.select(column.name for column in kept)
+    errors = audit(problem, rest, seen, parts, whole, (), ()).blocking
+    leaks = tuple((f.where, f.message) for f in errors if f.code in COLUMN_LEAKS)
+    if leaks:
+        return _look(name, section, snapshot, (*drop, *dict(leaks).items()), policy, store)
+    copies = next((f.message for f in errors if f.code == "DUPLICATE-ROWS-SPLIT"), "")
+    return _Look(snapshot, drop, problem, copies)
 
 
 def _reasons(problem: Problem) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from assay.data.catalogue import entry
 from assay.data.catalogue import get as get_dataset
 from assay.data.content import read_table
 from assay.data.ingest import ingest
@@ -78,6 +79,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         allow_code=context.allow_code,
         resolve=lambda name: get_dataset(name, context.notify),
     )
+    snapshot = _with_licence(snapshot, spec)
     family = load_family(spec.project.family)
     target = read_table(snapshot, context.store)[spec.data.target]
     problem = family.problem(spec, snapshot, target)
@@ -98,6 +100,15 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         gates=gates,
     )
     return Prepared(folder, spec, snapshot, problem, seal, engine(family.id))
+
+
+def _with_licence(snapshot: DataSnapshot, spec: ProjectSpec) -> DataSnapshot:
+    """Return the snapshot with what the catalogue says of its source."""
+    kind, _, name = (spec.data.source or "").partition(":")
+    if kind != "catalogue":
+        return snapshot
+    known = entry(name)
+    return msgspec.structs.replace(snapshot, licence=known.licence, citation=known.citation)
 
 
 def read_spec(project: Path, overrides: Sequence[str], context: Context) -> ProjectSpec:

@@ -55,11 +55,12 @@ def run(
     workspace, context, file = open_project(project, store, notify, allow_code=allow_code)
     lock = f"run-{digest(str(file.resolve()))[:12]}"
     with workspace.lock(lock, lambda text: notify(Note("wait", text))):
+        start = time.perf_counter()
         prepared = prepare(file, overrides, context)
         context.run = prepared.run
         entry = history.runs(workspace.ledger.read()).get(prepared.run)
         if entry is None or entry.status in ("interrupted", "failed"):
-            _go(prepared, entry, context)
+            _go(prepared, entry, context, start)
             entry = history.runs(workspace.ledger.read())[prepared.run]
         else:
             notify(Note("cached", f"{entry.run} is {entry.status} already: nothing has changed"))
@@ -104,9 +105,9 @@ def choose_executor(rows: int) -> Executor:
     return Serial(threads=1 if rows < THREADS_FROM else None)
 
 
-def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context) -> None:
-    """Start or resume, run the stages, and write how it ended."""
-    start = time.perf_counter()
+def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, start: float) -> None:
+    """Start or resume, run the stages, and write how it ended; `start` is when reading began."""
+    reading = time.perf_counter() - start
     context.executor = choose_executor(prepared.snapshot.rows)
     given = {name: put_record(context.store, r) for name, r in prepared.given().items()}
     if entry is None:
@@ -117,6 +118,7 @@ def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context) ->
             project=prepared.spec.project.name,
             folder=str(prepared.folder.resolve()),
             given=given,
+            spec=put_record(context.store, prepared.spec),
             parents=tuple(given.values()),
         )
     else:
@@ -134,10 +136,10 @@ def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context) ->
             seconds=round(time.perf_counter() - start, 3),
         )
         raise
-    conclude(progress, context, time.perf_counter() - start)
+    conclude(progress, context, time.perf_counter() - start, reading)
 
 
-def conclude(progress: loop.Progress, context: Context, seconds: float) -> None:
+def conclude(progress: loop.Progress, context: Context, seconds: float, reading: float) -> None:
     """Register what was packaged, and write the end of the run."""
     decision, package = progress.records.get("judge"), progress.records.get("package")
     verdict = decision.verdict if isinstance(decision, Decision) else ""
@@ -151,13 +153,16 @@ def conclude(progress: loop.Progress, context: Context, seconds: float) -> None:
         halted=progress.halted,
         reason=progress.reason,
         records={name: digest(progress.records[name]) for name in progress.outcomes},
-        stages=[
-            [name, round(outcome.seconds, 3), outcome.cached]
-            for name, outcome in progress.outcomes.items()
-        ],
+        stages=[["data", round(reading, 3), False], *_times(progress)],
         seconds=round(seconds, 3),
         peak_rss_mb=round(peak_rss_mb(), 1),
     )
+
+
+def _times(progress: loop.Progress) -> list[list[Any]]:
+    """Return name, seconds and whether it was there already, of each stage."""
+    done = progress.outcomes.items()
+    return [[name, round(outcome.seconds, 3), outcome.cached] for name, outcome in done]
 
 
 def write_seal(prepared: Prepared, context: Context) -> None:

@@ -246,7 +246,7 @@ def _combine(state: Search, trials: Sequence[Trial]) -> tuple[dict[str, float], 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     finite: NDArray[np.bool_] = np.isfinite(values.reshape(len(values), -1))
-    return np.logical_and.reduce(finite, axis=1)
+    return np.asarray(finite.all(axis=1))
 
 
 def _ranked(trials: Sequence[Trial], problem: Problem) -> list[Trial]:

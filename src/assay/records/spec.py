@@ -33,6 +33,7 @@ class DataSection(Record, frozen=True, kw_only=True, tag="spec.data@1"):
     types: dict[str, str] = {}
     missing: tuple[str, ...] = ()
     missing_target: Literal["error", "drop"] = "error"
+    duplicates: Literal["keep", "drop"] = "keep"
     description: str = ""
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from assay.report.text import cut, harmless, number
 
 WIDTH, HEIGHT = 360.0, 270.0
-LEFT, RIGHT, TOP, BOTTOM = 50.0, 350.0, 10.0, 226.0
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 350.0, 10.0, 226.0
 """The plotting area. 360 units wide, so that 12.5-unit text stays legible on a phone."""
 
 LAYERS = 8
@@ -165,7 +165,7 @@ class Plot:
         yield tag("text", cut(self.x_label, 44), x=middle, y=BOTTOM + 37, class_="middle label")
         yield tag(
             "text", cut(self.y_label, 34), x=0.0, y=0.0, class_="middle label",
-            transform=f"translate(11 {(TOP + BOTTOM) / 2:.0f}) rotate(-90)",
+            transform=f"translate(10 {(TOP + BOTTOM) / 2:.0f}) rotate(-90)",
         )  # fmt: skip
 
 

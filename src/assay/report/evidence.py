@@ -58,7 +58,10 @@ def _rows(value: Any) -> list[dict[str, Any]] | None:
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
-    columns = list(dict.fromkeys(key for row in rows for key in row))[:MOST_COLUMNS]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    # Records sort their keys; a reader wants what a row is about before its numbers.
+    columns.sort(key=lambda key: not any(isinstance(row.get(key), str) for row in rows))
+    del columns[MOST_COLUMNS:]
     shown = tuple(
         tuple(cell(row[c]) if c in row else "" for c in columns) for row in rows[:MOST_ROWS]
     )

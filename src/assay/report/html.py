@@ -50,8 +50,8 @@ def environment() -> Environment:
         finalize=text.harmless,
     )
     for give in (
-        text.capital, text.clip, text.count, text.cut, text.duration, text.moment, text.number,
-        text.percent, text.plural, text.size,
+        text.clip, text.count, text.cut, text.duration, text.moment, text.number,
+        text.percent, text.plural, text.sentence, text.size,
     ):  # fmt: skip
         templates.filters[give.__name__] = give
     return templates

@@ -59,7 +59,8 @@ BOTH = (("champion", "Champion"), ("baseline", "Baseline"))
 def figures(curves: Sequence[Curve]) -> tuple[Figure, ...]:
     """Return a figure for every curve of a known kind that has data, the wide ones last."""
     known = (c for c in curves if c.kind in DRAW and any(c.data.values()))
-    return tuple(sorted((DRAW[curve.kind](curve) for curve in known), key=lambda f: f.wide))
+    drawn = (draw(curve) for curve in known for draw in DRAW[curve.kind])
+    return tuple(sorted(drawn, key=lambda figure: figure.wide))
 
 
 def _value_at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
@@ -216,7 +217,7 @@ def _predicted_actual(curve: Curve) -> Figure:
     plot.line(ends, ends, "guide")
     plot.cloud(actual, predicted, "champion")
     caption = (
-        f"{count(len(actual))} test rows. On the dotted line the prediction is exactly right; "
+        "Each dot is a test row. On the dotted line the prediction is exactly right; "
         "above it the model says too much, below it too little."
     )
     return Figure(
@@ -242,8 +243,21 @@ def _residuals(curve: Curve) -> Figure:
     )
     return Figure(
         curve.kind, curve.title, caption, plot.render(curve.title, caption),
-        header=("Error", "Rows"), rows=rows, note=curve.note,
+        header=("Error", "Rows"), rows=rows,
     )  # fmt: skip
+
+
+def _residual_spread(curve: Curve) -> Figure:
+    predicted, residual = curve.data["predicted"], curve.data["residual"]
+    plot = Plot(span(predicted), span(residual), "Predicted", "Actual minus predicted")
+    plot.cloud(predicted, residual, "champion")
+    plot.line(plot.x, (0, 0), "guide")
+    caption = (
+        "Errors against predictions, a dot for each row. The cloud should lie evenly around zero; "
+        "a bend or a funnel says that the model misses something."
+    )
+    title = "Errors by prediction"
+    return Figure(curve.kind, title, caption, plot.render(title, caption), note=curve.note)
 
 
 def _importance(curve: Curve) -> Figure:
@@ -254,7 +268,7 @@ def _importance(curve: Curve) -> Figure:
     digits = max(0, 2 - math.floor(math.log10(domain[1])))
     bars, rows = [], []
     for name, mean, low, high in ranked:
-        mean_, low_, high_ = (f"{v:.{digits}f}".replace("-", "−") for v in (mean, low, high))
+        mean_, low_, high_ = (f"{v:,.{digits}f}".replace("-", "−") for v in (mean, low, high))
         numbers = (mean_, f"{low_} to {high_}")
         hover = f"{cut(name)}: {numbers[0]} ({numbers[1]})"
         bars.append((name, bar(domain, mean, low, high, cut(name), hover), numbers[0]))
@@ -293,14 +307,14 @@ def _learning(curve: Curve) -> Figure:
     )  # fmt: skip
 
 
-DRAW: dict[str, Callable[[Curve], Figure]] = {
-    "roc": _roc,
-    "precision_recall": _precision_recall,
-    "calibration": _calibration,
-    "confusion": _confusion,
-    "score_histogram": _score_histogram,
-    "predicted_actual": _predicted_actual,
-    "residuals": _residuals,
-    "importance": _importance,
-    "learning": _learning,
+DRAW: dict[str, tuple[Callable[[Curve], Figure], ...]] = {
+    "roc": (_roc,),
+    "precision_recall": (_precision_recall,),
+    "calibration": (_calibration,),
+    "confusion": (_confusion,),
+    "score_histogram": (_score_histogram,),
+    "predicted_actual": (_predicted_actual,),
+    "residuals": (_residuals, _residual_spread),
+    "importance": (_importance,),
+    "learning": (_learning,),
 }

@@ -63,9 +63,15 @@ def markdown(value: object) -> Markup:
     return Markup(escaped)  # noqa: S704  (escaped for Markdown just above)
 
 
-def capital(sentence: str) -> str:
-    """Return a sentence with its first letter in upper case."""
-    return sentence[:1].upper() + sentence[1:]
+def capital(words: str) -> str:
+    """Return words with the first letter in upper case."""
+    return words[:1].upper() + words[1:]
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence, with a capital letter and a full stop."""
+    words = capital(words)
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def count(value: int) -> str:

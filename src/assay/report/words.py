@@ -8,7 +8,7 @@ from typing import Literal
 from assay.records.decision import Decision, GateResult
 from assay.records.report import Comparison, SliceResult
 from assay.report import figures
-from assay.report.text import capital, count, cut, listing, p_value, percent, plural
+from assay.report.text import capital, count, cut, listing, p_value, percent, plural, sentence
 from assay.report.view import RunView
 
 SMALL_SLICE = 50
@@ -31,24 +31,19 @@ def verdict(view: RunView) -> Verdict:
         return _decided(view, view.decision)
     if view.audit.blocking:
         found = plural(len(view.audit.blocking), "problem")
-        sentence = (
+        said = (
             f"The data audit found {found} that would make any score misleading, so nothing was "
-            f"trained. {_stop(cut(view.audit.blocking[0].message, 300))}"
+            f"trained. {sentence(cut(view.audit.blocking[0].message, 300))}"
         )
-        return Verdict("stopped", "Stopped by the audit", "■", sentence)
-    reason = _stop(cut(view.reason or "The run did not reach a verdict.", 300))
+        return Verdict("stopped", "Stopped by the audit", "■", said)
+    reason = sentence(cut(view.reason or "The run did not reach a verdict.", 300))
     return Verdict("stopped", "Stopped", "■", reason)
-
-
-def _stop(sentence: str) -> str:
-    sentence = capital(sentence)
-    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
 
 
 def _decided(view: RunView, decision: Decision) -> Verdict:
     gates = decision.gates
     if not gates:
-        reason = _stop(cut(decision.reason or "No gate was set.", 300))
+        reason = sentence(cut(decision.reason or "No gate was set.", 300))
         sign = {"accepted": "✓", "rejected": "✕"}.get(decision.verdict, "?")
         return Verdict(decision.verdict, decision.verdict.capitalize(), sign, reason)
     failed = [g for g in gates if g.verdict == decision.verdict]
@@ -56,16 +51,16 @@ def _decided(view: RunView, decision: Decision) -> Verdict:
     if decision.verdict == "accepted":
         all_ = {1: "The gate", 2: "Both gates"}.get(len(gates), f"All {len(gates)} gates")
         holds = "holds" if len(gates) == 1 else "hold"
-        sentence = f"{all_} {holds}, with the whole interval on the right side.{_headline(view)}"
-        return Verdict("accepted", "Accepted", "✓", sentence)
+        said = f"{all_} {holds}, with the whole interval on the right side.{_headline(view)}"
+        return Verdict("accepted", "Accepted", "✓", said)
     names = listing(f"“{cut(figures.gate_name(g), 60)}” ({_found(g)})" for g in failed[:4])
     if decision.verdict == "rejected":
-        sentence = f"{capital(of)} failed, with the whole interval on the wrong side: {names}."
-        return Verdict("rejected", "Rejected", "✕", sentence)
+        said = f"{capital(of)} failed, with the whole interval on the wrong side: {names}."
+        return Verdict("rejected", "Rejected", "✕", said)
     needed = max((g.rows_needed or 0 for g in failed), default=0)
     more = f" About {count(needed)} test rows would decide." if needed else ""
-    sentence = f"The test rows cannot decide {of}: {names}.{more}"
-    return Verdict("inconclusive", "Inconclusive", "?", sentence)
+    said = f"The test rows cannot decide {of}: {names}.{more}"
+    return Verdict("inconclusive", "Inconclusive", "?", said)
 
 
 def _headline(view: RunView) -> str:
@@ -130,7 +125,7 @@ def limits(view: RunView) -> tuple[str, ...]:
     found = [*_data_limits(view), *_test_limits(view)]
     found += [
         f"The finding {cut(finding.code, 40)} on {cut(finding.where, 60)} was accepted by a "
-        f"person: “{_stop(cut(finding.accepted, 200))}”"
+        f"person: “{sentence(cut(finding.accepted, 200))}”"
         for finding in view.audit.findings
         if finding.accepted is not None
     ]
@@ -166,6 +161,11 @@ def _test_limits(view: RunView) -> list[str]:
         "Intervals are 95% intervals: about one in twenty misses the true value, and they speak "
         "for rows like the test rows only."
     ]
+    if report.comparison.difference.low <= 0:
+        found.append(
+            f"The champion was not shown to beat the baseline “{cut(report.baseline.name, 40)}”, "
+            "which is simpler."
+        )
     if view.test_reads > 1:
         found.append(
             f"The test rows were read {view.test_reads} times. Each further look makes the "

@@ -129,6 +129,8 @@ TABLE: tuple[Key, ...] = (
         "More cells that mean a missing value; numbers count as text.", _labels),
     Key("data.missing_target", OneOf(("error", "drop")),
         "Whether rows without a target are an error or are dropped."),
+    Key("data.duplicates", OneOf(("keep", "drop")),
+        "Whether rows that repeat an earlier one in every column are kept or dropped."),
     Key("data.description", Text(empty=True), "What a row is, and how the rows came to be."),
     Key("features.transform",
         Text(pattern=r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",

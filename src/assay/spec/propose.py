@@ -74,18 +74,22 @@ def propose(
     suggest: Mapping[str, str] | None = None,
     reasons: Mapping[str, str] | None = None,
     missing_target_rows: int = 0,
+    duplicates: str = "",
 ) -> Proposal:
     """Write a project file that `load` reads back to exactly `Proposal.values`.
 
     `drop`, `notes`, `split` and `suggest` are as in `analyse.Analysis`; `drop` may name more
     columns, such as nested ones that were not read. `reasons` maps a key path to the sentence
-    that replaces the comment beside it (`gates.0` for a gate).
+    that replaces the comment beside it (`gates.0` for a gate). `duplicates` says why repeated
+    rows should go; empty, they stay.
     """
     why, ideas, page = dict(reasons or {}), dict(suggest or {}), _Page()
     page.begin("# Written by `assay init`. Everything in here is a proposal: change what you know")
     page.suggest("better, and what you leave counts as accepted. `assay check` reads it again.")
     _project(page, name, problem, why)
     _data(page, source, snapshot, problem, missing_target_rows, why)
+    if duplicates:
+        page.put("data.duplicates", "drop", why.get("data.duplicates", duplicates))
     _columns(page, snapshot, problem.target, drop, notes)
     _split(page, split, ideas, why)
     _metric(page, problem, why)

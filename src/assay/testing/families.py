@@ -266,15 +266,6 @@ class FamilyContract:
                 alone = case.fit(model.candidate, None, seen.rounds)
                 assert _equal(seen, alone, case.valid.frame), model.candidate.name
 
-    def test_training_leaves_its_rows_alone(self, case: Case) -> None:
-        """Nothing that was handed over is changed."""
-        both = (case.train, case.valid)
-        before = [Rows(rows.frame.clone(), rows.truth.copy()) for rows in both]
-        case.fit(case.everyone[-1], case.valid)
-        for rows, was in zip(both, before, strict=True):
-            assert rows.frame.equals(was.frame)
-            np.testing.assert_array_equal(rows.truth, was.truth)
-
     def test_state_restores_the_model(self, case: Case, models: list[Model]) -> None:
         """The restored model answers the same to the last bit, on nasty rows too."""
         frame = case.nasty()

@@ -142,10 +142,10 @@ def _fields(record):
         ("a,y\n1,\n2,\n3,\n", {"missing_target": "drop"}, ["DATA-TARGET-MISSING"]),
         ("a,a,y\n1,2,1\n2,3,2\n", {"drop": ("a",)}, ["DATA-DUPLICATE-COLUMN"]),
         ("y,y\n1,2\n2,3\n", {}, ["DATA-DUPLICATE-COLUMN"]),
-        ("a,y\nx,1\n2,2\n", {"types": {"a": "number"}}, ["DATA-NOT-NUMBER"]),
-        ("a,y\nx,1\nno,2\n", {"types": {"a": "boolean"}}, ["DATA-NOT-BOOLEAN"]),
-        ("a,y\nx,1\n2020-01-01,2\n", {"types": {"a": "datetime"}}, ["DATA-NOT-DATETIME"]),
-        ("a,y\nabc,1\n31.1.2020,2\n", {"types": {"y": "datetime"}}, ["DATA-NOT-DATETIME"]),
+        ("a,y\nx,1\n2,2\n", {"types": {"a": "number"}}, ["DATA-CELL-TYPE"]),
+        ("a,y\nx,1\nno,2\n", {"types": {"a": "boolean"}}, ["DATA-CELL-TYPE"]),
+        ("a,y\nx,1\n2020-01-01,2\n", {"types": {"a": "datetime"}}, ["DATA-CELL-TYPE"]),
+        ("a,y\nabc,1\n31.1.2020,2\n", {"types": {"y": "datetime"}}, ["DATA-CELL-TYPE"]),
         ("a,y\n2020-01-31,1\n31.01.2020,2\nJan 5 2020,3\n", {}, ["DATA-DATE-FORMATS"]),
     ],
 )
@@ -340,7 +340,7 @@ def test_several_mistakes_come_together(project):
     project.file("t.csv", "a,b,y\n,x,1\n,2,2\n")
     with pytest.raises(Mistakes) as caught:
         project.ingest(types={"b": "number"})
-    assert [e.code for e in caught.value.errors] == ["DATA-COLUMN-EMPTY", "DATA-NOT-NUMBER"]
+    assert [e.code for e in caught.value.errors] == ["DATA-COLUMN-EMPTY", "DATA-CELL-TYPE"]
     assert isinstance(caught.value.errors[0], DataError)
 
 

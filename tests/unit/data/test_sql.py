@@ -148,7 +148,7 @@ def people(server):
 @pytest.mark.postgres
 def test_types_of_a_server(project, people):
     section = {"connection": people, "missing_target": "drop", "drop": ("moment",)}
-    snapshot = project.ingest("public.people", "score", **section)
+    snapshot = project.ingest(None, "score", sql="SELECT * FROM people", **section)
     assert {c.name: c.type for c in snapshot.columns} == {
         "id": "number",
         "name": "category",

@@ -86,6 +86,8 @@ def test_limits_come_from_the_records() -> None:
     assert "stopped at its time budget" in said
     assert "ROW-ORDER" in said
     assert "were read" not in said
+    assert "not shown to beat" not in said
+    assert "not shown to beat the baseline “best single column”" in limits(multiclass_view())
     assert "read 3 times" in limits(replace(view, test_reads=3))
     assert "No slices" in limits(replace(view, report=change(view.report, slices=())))
     dated = change(view.snapshot.columns[1], type="datetime")
@@ -165,6 +167,7 @@ def test_evidence_of_any_shape() -> None:
             "nothing": [],
             "by value": {"x": 1, "y": 2.5},
             "cross": {"a": {"no": 1, "yes": 2}, "b": {"no": 3}},
+            "sorted": [{"count": 3, "value": "x"}],
             "rows": [{"row": i} for i in range(30)],
             "grid": [[1, 2], [3, 4]],
         }
@@ -175,6 +178,7 @@ def test_evidence_of_any_shape() -> None:
     tables = {table.name: table for table in found.tables}
     assert tables["cross"].header == ("", "no", "yes")
     assert tables["cross"].rows == (("a", "1", "2"), ("b", "3", ""))
+    assert tables["sorted"].header == ("value", "count")
     assert tables["rows"].more == 18
     assert tables["grid"].header == ()
     assert tables["by value"].rows == (("x", "1"), ("y", "2.5"))

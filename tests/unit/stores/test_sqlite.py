@@ -315,8 +315,9 @@ with ledger.session() if session == "True" else nullcontext():
 """
 
 
-@pytest.mark.parametrize(("session", "count"), [(True, 500), (False, 60)])
-def test_two_processes_append_at_once(ledger, python, session, count):
+@pytest.mark.parametrize(("session", "count"), [(True, 500), (False, 500)])
+def test_two_processes_append_at_once(quick_disk, python, session, count):
+    ledger = SqliteLedger(quick_disk / "ledger.sqlite")
     processes = [python(APPEND, ledger.path, name, count, session) for name in "ab"]
     for process in processes:
         assert process.stdout.readline() == "ready\n"

@@ -19,6 +19,7 @@ from assay.records.fitted import Candidate, Field
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.boosting import Boosting, fit_boosting, read_trees
 from assay.tasks.tabular.candidates import boosting
+from assay.tasks.tabular.columns import tame
 from assay.tasks.tabular.family import FAMILY
 from assay.tasks.tabular.forest import Forest, fit_forest, fit_small_tree
 from assay.tasks.tabular.graph import Graph, Trees
@@ -43,14 +44,14 @@ def run(core: Core, x: np.ndarray, outputs: int) -> np.ndarray:
 
 
 def borders(trees: Trees) -> np.ndarray:
-    """Return rows at every threshold, one step to either side, in 64 and in 32 bits, and missing."""
+    """Return rows at every threshold, a step to either side in 64 and 32 bits, and missing."""
     at = trees.threshold[trees.feature >= 0]
     steps = [at, np.nextafter(at, -np.inf), np.nextafter(at, np.inf)]
-    narrow = at.astype(np.float32)
+    narrow = np.clip(at, -3e38, 3e38).astype(np.float32)
     for way in (-np.inf, np.inf):
         steps.append(np.nextafter(narrow, np.float32(way)).astype(np.float64))
     steps += [narrow.astype(np.float64), np.full(len(at), np.nan), np.zeros(len(at))]
-    values = np.concatenate([*steps, [3e38, -3e38]])
+    values = tame(pl.Series(np.concatenate([*steps, [np.inf, -np.inf, 5e-324, -1e-35]])))
     rows = np.tile(values[:, None], (1, X.shape[1]))
     mixed = X[RNG.integers(0, len(X), len(values))].copy()
     mixed[np.arange(len(values)), RNG.integers(0, X.shape[1], len(values))] = values
@@ -232,11 +233,12 @@ from assay.records.fitted import Signature
 from assay.tasks.tabular.predictor import load
 files = {{n: (Path({str(tmp_path)!r}) / n).read_bytes() for n in ("model.onnx", "encoder.json")}}
 sign = Signature(family="tabular", task="binary", target="sold", inputs=(), classes=("no", "yes"))
-frame = pl.read_ipc(Path({str(tmp_path)!r}) / "rows.arrow", memory_map=False)
+frame = pl.read_ipc(Path({str(tmp_path)!r}) / "rows.arrow")
 print(load(files, sign).predict(frame).values[:, 1].sum().hex())
 print(sorted({{"sklearn", "lightgbm", "scipy", "onnx", "pandas"}} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     answer, loaded = done.stdout.split()
     assert loaded == "[]"
     here = load(files, signature).predict(rows.frame).values[:, 1].sum()

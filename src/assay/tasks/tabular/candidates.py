@@ -37,8 +37,9 @@ def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, di
     extra = {"extra": True, "trees": trees, "leaf": leaf, "features": share}
     forest = {"extra": False, "trees": trees, "leaf": leaf, "features": share}
     return [
+        *(linear[:1] if text else []),
         ("boosting", "boosting", boosting(rows, leaves=31)),
-        *linear[:1],
+        *([] if text else linear[:1]),
         ("boosting_small", "boosting", boosting(rows, leaves=8, columns=0.5, l2=5.0)),
         ("extra_trees", "forest", extra),
         ("boosting_large", "boosting", boosting(rows, leaves=95, columns=0.6, l2=2.0)),

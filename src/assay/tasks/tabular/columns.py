@@ -16,8 +16,8 @@ from assay.records.base import Record
 
 Matrix = NDArray[np.float64]
 
-LARGEST = 3e38
-"""Numbers are clipped here, inside what 32-bit floats can hold: forests compare in those."""
+LARGEST = 1e30
+"""Numbers are clipped here: forests work in 32-bit floats, and add them up on the way."""
 SMALLEST = 1.0000000180025095e-35
 """Numbers this close to zero are zero: LightGBM's `kZeroThreshold` treats them so."""
 LEVELS = 5000

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 BORDERS = 6
 """Values between neighbours in the data, per number column, each tried with both its neighbours."""
-WIDE = 300
+WIDE = 100
 """Of more columns than this, a sample is broken one by one."""
 _INF = float("inf")
 _NUMBERS = (
