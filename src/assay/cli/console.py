@@ -6,6 +6,7 @@ With `--json` everything for people goes to standard error.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -29,8 +30,11 @@ COLOURS = {
 
 
 def console_for(args: argparse.Namespace) -> Console:
-    """Return where text for people goes."""
-    return Console(stderr=args.json, highlight=False, soft_wrap=True)
+    """Return where text for people goes; 120 columns where no terminal says otherwise."""
+    console = Console(stderr=args.json, highlight=False, soft_wrap=True)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 120
+    return console
 
 
 def coloured(word: str, text: str = "") -> str:

@@ -6,11 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
-from assay.cli.console import coloured
+from assay.cli.console import coloured, table
 from assay.lifecycle.check import CheckResult
 from assay.lifecycle.result import RunResult
 from assay.metrics import get
@@ -18,7 +20,8 @@ from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
 from assay.records.report import Estimate, Scores
 
-EVIDENCE_LINES = 8
+EVIDENCE_ROWS = 6
+INDENT = (0, 0, 0, 11)
 
 
 def print_verdict(console: Console, result: RunResult, report: Path | None) -> None:
@@ -38,7 +41,8 @@ def print_verdict(console: Console, result: RunResult, report: Path | None) -> N
         console.print(f"  [dim]report   [/dim] {escape(relative(report))}")
     console.print("\nNext:")
     for command, what in next_steps(result):
-        console.print(f"  {escape(command):<58} [dim]{escape(what)}[/dim]")
+        console.print(f"  [dim]# {escape(what)}[/dim]")
+        console.print(f"  {escape(command)}")
 
 
 def print_findings(console: Console, audit: Audit, *, evidence: bool = False) -> None:
@@ -52,8 +56,7 @@ def print_findings(console: Console, audit: Audit, *, evidence: bool = False) ->
         )
         if finding.severity == "error" and not finding.accepted:
             if evidence:
-                for line in _evidence(finding):
-                    console.print(f"           [dim]{escape(line)}[/dim]")
+                _print_evidence(console, finding)
             console.print(f"           try: {escape(finding.hint)}")
 
 
@@ -174,14 +177,26 @@ def _counts(audit: Audit) -> str:
     return f"{len(audit.checks)} checks: {', '.join(words) or 'nothing found'}"
 
 
-def _evidence(finding: Finding) -> list[str]:
-    lines = [f"{key}: {_short(value)}" for key, value in finding.evidence.items()]
-    return lines[:EVIDENCE_LINES]
+def _print_evidence(console: Console, finding: Finding) -> None:
+    """Print the numbers of a finding in a line, and its tables by their first rows."""
+    tables = {k: v for k, v in finding.evidence.items() if _is_table(v)}
+    plain = {k: v for k, v in finding.evidence.items() if k not in tables}
+    facts = "; ".join(f"{key.replace('_', ' ')}: {_short(value)}" for key, value in plain.items())
+    if facts:
+        console.print(Padding(escape(facts), INDENT), style="dim", soft_wrap=False)
+    for rows in tables.values():
+        headers = sorted(rows[0], key=lambda name: not isinstance(rows[0][name], str))
+        cells = [[_short(row.get(name, "")) for name in headers] for row in rows[:EVIDENCE_ROWS]]
+        console.print(Padding(table(headers, cells), INDENT))
+
+
+def _is_table(value: object) -> TypeGuard[list[dict[str, object]]]:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _short(value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 110 else f"{text[:107]}…"
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _store_flag(result: RunResult) -> str:

@@ -46,7 +46,7 @@ def column_digest(series: pl.Series) -> str:
 
 def _bytes(values: NDArray[Any]) -> memoryview:
     array = np.ascontiguousarray(values)
-    return memoryview(array.astype(array.dtype.newbyteorder("<"), copy=False)).cast("B")
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).data.cast("B")
 
 
 def content_digest(columns: tuple[Column, ...], digests: list[str]) -> str:

@@ -130,4 +130,4 @@ def _pandas_column(column: Any, name: str) -> pl.Series:
     missing = column.isna().to_numpy()
     values = column.astype(object).to_numpy()
     plain = [None if gap else value for value, gap in zip(values, missing, strict=True)]
-    return series(name, [v.item() if hasattr(v, "item") else v for v in plain])
+    return series(name, [v.item() if isinstance(v, np.generic) else v for v in plain])

@@ -93,7 +93,8 @@ def init(
     memory = open_workspace("memory://")
     section = DataSection(source=source, target=target)
     notify(Note("init", f"reading {data}"))
-    found = survey(section, home, memory.store, resolve=lambda n: catalogue.get(n, notify))
+    here = msgspec.structs.replace(section, source=_from_here(section.source, data))
+    found = survey(here, home, memory.store, resolve=lambda n: catalogue.get(n, notify))
     wanted = valid_name(name or home.resolve().name)
     proposal, look = _propose(wanted, section, found, memory.store)
     _write(file, proposal.text)
@@ -185,6 +186,13 @@ def _source(data: str, home: Path) -> str:
         relative = os.path.relpath(path.resolve(), home.resolve())
         return relative if not relative.startswith("../../../") else str(path.resolve())
     return f"{CATALOGUE}{catalogue.entry(data).name}"
+
+
+def _from_here(source: str | None, data: str) -> str | None:
+    """Return the source as it is found before the project's folder exists."""
+    if source is None or source.startswith(CATALOGUE):
+        return source
+    return str(Path(data).expanduser().resolve())
 
 
 def _write(file: Path, text: str) -> None:

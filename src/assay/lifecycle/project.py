@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from assay.data.catalogue import entry
 from assay.data.catalogue import get as get_dataset
 from assay.data.content import read_table
 from assay.data.ingest import ingest
+from assay.errors import Mistakes, SpecError
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Note
 from assay.records.base import Record, digest
@@ -80,6 +82,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         resolve=lambda name: get_dataset(name, context.notify),
     )
     snapshot = _with_licence(snapshot, spec)
+    _check_slices(spec, snapshot)
     family = load_family(spec.project.family)
     target = read_table(snapshot, context.store)[spec.data.target]
     problem = family.problem(spec, snapshot, target)
@@ -109,6 +112,25 @@ def _with_licence(snapshot: DataSnapshot, spec: ProjectSpec) -> DataSnapshot:
         return snapshot
     known = entry(name)
     return msgspec.structs.replace(snapshot, licence=known.licence, citation=known.citation)
+
+
+def _check_slices(spec: ProjectSpec, snapshot: DataSnapshot) -> None:
+    """Report every slice on a column that the table does not have."""
+    columns = [column.name for column in snapshot.columns]
+    errors = [
+        SpecError(
+            "SLICE-COLUMN",
+            f"the table has no column called {wanted.column}",
+            where=f"slices.{place}.column",
+            got=wanted.column,
+            allowed=get_close_matches(wanted.column, columns, n=3) or columns[:20],
+            hint="name a column of the table; `assay check` lists them",
+        )
+        for place, wanted in enumerate(spec.slices)
+        if wanted.column not in columns
+    ]
+    if errors:
+        raise Mistakes(errors)
 
 
 def read_spec(project: Path, overrides: Sequence[str], context: Context) -> ProjectSpec:

@@ -54,7 +54,8 @@ def run(
     """
     workspace, context, file = open_project(project, store, notify, allow_code=allow_code)
     lock = f"run-{digest(str(file.resolve()))[:12]}"
-    with workspace.lock(lock, lambda text: notify(Note("wait", text))):
+    waiting = workspace.lock(lock, lambda text: notify(Note("wait", text)))
+    with waiting, workspace.session():
         start = time.perf_counter()
         prepared = prepare(file, overrides, context)
         context.run = prepared.run

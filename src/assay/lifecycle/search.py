@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import AssayError, DataError
+from assay.errors import AssayError, DataError, SpecError
 from assay.kernel.family import Predictions, Rows
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, Note, take
@@ -195,11 +195,8 @@ def search(inputs: Inputs, context: Context) -> Leaderboard:
     columns = take(inputs, "snapshot", DataSnapshot).columns
     state = Search(material, context, fit_scope(inputs), split.seed, budget.time * SEARCH_SHARE)
     baselines = material.family.baselines(material.problem, columns)
-    candidates = [
-        candidate
-        for candidate in material.family.candidates(material.problem, columns, split.train)
-        if not budget.only or candidate.name in budget.only
-    ]
+    declared = material.family.candidates(material.problem, columns, split.train)
+    candidates = chosen(declared, budget.only)
     state.run(baselines, limited=False)
     state.run(candidates, limited=True)
     simple = _ranked([state.trial(c) for c in baselines], material.problem)
@@ -222,6 +219,25 @@ def search(inputs: Inputs, context: Context) -> Leaderboard:
         stopped_by="budget" if state.given_up else "done",
         seconds=round(state.spent(), 3),
     )
+
+
+def chosen(declared: Sequence[Candidate], only: Sequence[str]) -> list[Candidate]:
+    """Return the candidates that `budget.only` names, all when it names none.
+
+    Raises SpecError for a name that the family does not declare.
+    """
+    names = [candidate.name for candidate in declared]
+    unknown = [name for name in only if name not in names]
+    if unknown:
+        raise SpecError(
+            "BUDGET-ONLY",
+            "budget.only names what is no candidate of this family",
+            where="budget.only",
+            got=unknown,
+            allowed=names,
+            hint="choose among these names, or remove the key to try them all",
+        )
+    return [candidate for candidate in declared if not only or candidate.name in only]
 
 
 def fit_scope(inputs: Inputs) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from assay.errors import Tampered
+from assay.errors import AssayError, Tampered
 
 
 class Record(
@@ -27,8 +27,19 @@ def digest_of(data: bytes) -> str:
 
 
 def to_json(value: Any) -> bytes:
-    """Encode a record or plain JSON data with sorted keys: equal values give equal bytes."""
-    return _encoder.encode(value)
+    """Encode a record or plain JSON data with sorted keys: equal values give equal bytes.
+
+    Raises AssayError for what JSON cannot hold, such as a file name that is not UTF-8.
+    """
+    try:
+        return _encoder.encode(value)
+    except (TypeError, UnicodeEncodeError) as error:
+        raise AssayError(
+            "RECORD-NOT-JSON",
+            f"a value cannot be written to a record: {error}",
+            got=type(value).__name__,
+            hint="rename files and columns whose names are not UTF-8",
+        ) from error
 
 
 def digest(value: Any) -> str:

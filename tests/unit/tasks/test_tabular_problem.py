@@ -154,8 +154,8 @@ def test_every_metric_mistake_is_told_at_once() -> None:
     told = [(e.code, e.where) for e in caught.value.errors]
     assert told == [
         ("METRIC-TASK", "metric.primary"),
-        ("METRIC-UNKNOWN", "metric.also[1]"),
-        ("METRIC-TASK", "gates[0].metric"),
+        ("METRIC-UNKNOWN", "metric.also.1"),
+        ("METRIC-TASK", "gates.0.metric"),
     ]
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from assay.records.fitted import Candidate
 
 MANY_ROWS = 50_000
+ROUNDS = 1500
+"""Rounds of boosting at most; early stopping mostly ends it long before."""
 _BOOSTING: dict[str, Any] = {
     "bagging_freq": 1,
     "bagging_fraction": 0.8,
@@ -51,12 +53,13 @@ def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, di
 def boosting(
     rows: int, *, leaves: int, columns: float = 0.8, l2: float = 1.0, rate: float = 0.05
 ) -> dict[str, Any]:
-    """Return LightGBM parameters for about `rows` training rows."""
+    """Return LightGBM parameters for about `rows` training rows; large tables get fewer rounds."""
+    large = rows > MANY_ROWS
     return _BOOSTING | {
         "num_leaves": min(leaves, max(4, rows // 20)),
         "min_data_in_leaf": min(20, max(3, rows // 100)),
         "feature_fraction": columns,
         "lambda_l2": l2,
-        "learning_rate": rate,
-        "rounds": 1500,
+        "learning_rate": 2 * rate if large else rate,
+        "rounds": max(150, ROUNDS * MANY_ROWS // rows) if large else ROUNDS,
     }

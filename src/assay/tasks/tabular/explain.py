@@ -13,6 +13,7 @@ from assay.records.snapshot import Problem
 MOST_ROWS = 2000
 FEWEST_ROWS = 200
 MOST_COLUMNS = 60
+BINS = 10
 REPEATS = (3, 10)
 ANSWERS = 40_000
 """Rows that are predicted in all, about: keeps it within two seconds or so."""
@@ -23,8 +24,8 @@ def importance(problem: Problem, predictor: Predictor, rows: Rows, seed: int) ->
 
     A column's values are shuffled among the rows, and the growth of the loss (log loss, or root
     mean squared error in units of the target) is averaged over the repeats; `low` and `high` are
-    two standard deviations around the mean. Of many columns the first 60 that the answers react
-    to most are shown.
+    two standard deviations around the mean. Of many columns the 60 that the answers go along with
+    most are measured.
     """
     if rows.target is None or not rows.frame.height:
         return ()
@@ -33,7 +34,7 @@ def importance(problem: Problem, predictor: Predictor, rows: Rows, seed: int) ->
     most = int(np.clip(share, FEWEST_ROWS, MOST_ROWS))
     kept = np.sort(draw.permutation(rows.frame.height)[:most])
     frame, y = rows.frame[kept], rows.target[kept]
-    columns = _reacting(predictor, frame, problem.features, draw)
+    columns = _associated(predictor, frame, problem.features)
     repeats = int(np.clip(ANSWERS // (frame.height * len(columns)), *REPEATS))
     base = _loss(predictor.predict(frame), y)
     growth = np.zeros((len(columns), repeats))
@@ -62,20 +63,24 @@ def _shuffled(column: pl.Series, draw: np.random.Generator) -> pl.Series:
     return column[draw.permutation(len(column))]
 
 
-def _reacting(
-    predictor: Predictor, frame: pl.DataFrame, names: tuple[str, ...], draw: np.random.Generator
-) -> list[str]:
-    """Return the columns, of many those that change the answers of a few rows most."""
+def _associated(predictor: Predictor, frame: pl.DataFrame, names: tuple[str, ...]) -> list[str]:
+    """Return the columns, of many those whose values go along with the answers most."""
     if len(names) <= MOST_COLUMNS:
         return list(names)
-    few = frame.head(50)
-    base = predictor.predict(few).values
-    change = []
-    for name in names:
-        other = predictor.predict(few.with_columns(_shuffled(few[name], draw))).values
-        change.append(float(np.abs(other - base).mean()))
-    order = np.argsort(-np.array(change), kind="stable")[:MOST_COLUMNS]
+    answers = predictor.predict(frame).values.reshape(frame.height, -1)
+    answers = answers - answers.mean(axis=0)
+    strength = [_between(frame[name], answers) for name in names]
+    order = np.argsort(-np.array(strength), kind="stable")[:MOST_COLUMNS]
     return [names[i] for i in np.sort(order)]
+
+
+def _between(column: pl.Series, answers: NDArray[np.float64]) -> float:
+    """Return how much the mean answers of ten ranges of a column, and of missing, differ."""
+    ranks = column.rank("min").cast(pl.Float64).to_numpy()
+    bins = np.nan_to_num((ranks - 1) * (BINS / len(column)), nan=BINS).astype(np.int64)
+    sums = (np.arange(BINS + 1)[:, None] == bins).astype(np.float64) @ answers
+    counts = np.bincount(bins, minlength=BINS + 1)[:, None]
+    return float((sums**2 / np.maximum(counts, 1)).sum())
 
 
 def _loss(found: Predictions, y: NDArray[np.int64] | NDArray[np.float64]) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from assay.errors import AssayError, DataError, Mistakes, SpecError
@@ -211,8 +210,8 @@ def _check_metrics(
 ) -> None:
     """Raise SpecError, or Mistakes, for every metric that is unknown or does not fit the task."""
     named = [("metric.primary", primary)] if primary else []
-    named += [(f"metric.also[{i}]", name) for i, name in enumerate(also)]
-    named += [(f"gates[{i}].metric", gate.metric) for i, gate in enumerate(gates)]
+    named += [(f"metric.also.{i}", name) for i, name in enumerate(also)]
+    named += [(f"gates.{i}.metric", gate.metric) for i, gate in enumerate(gates)]
     errors: list[AssayError] = []
     for where, name in named:
         try:
@@ -252,12 +251,3 @@ def _features(spec: ProjectSpec, snapshot: DataSnapshot) -> tuple[str, ...]:
             hint="drop fewer columns; a column taken for an id can be kept by data.types",
         )
     return features
-
-
-def codes(problem: Problem, target: pl.Series) -> np.ndarray:
-    """Return a target as (n,) codes into the classes, or as floats for a number."""
-    if not problem.classes:
-        return target.cast(pl.Float64).to_numpy()
-    labels = class_labels(target)
-    order = range(len(problem.classes))
-    return labels.replace_strict(problem.classes, order, return_dtype=pl.Int64).to_numpy()
