@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,14 +23,18 @@ from assay.lifecycle.result import RunResult
 from assay.lifecycle.run import run
 from assay.records.event import Event
 from assay.stores.workspace import Workspace, open_workspace
+from assay.tasks.tabular.candidates import candidates
 
 PATIENCE = 300
 """Seconds that a process may take on a machine with much else to do."""
 
-FAST = """
+_NAMES = {c.kind: c.name for c in reversed(candidates(2, 480, ()))}
+LINEAR, BOOSTING = _NAMES["linear"], _NAMES["boosting"]
+
+FAST = f"""
 [budget]
 time = "2s"
-only = ["linear_0.1"]
+only = ["{LINEAR}"]
 """
 
 ACCEPTED = f"""{FAST}
@@ -38,10 +43,10 @@ metric = "roc_auc"
 at_least = 0.7
 """
 
-TWO_MODELS = """
+TWO_MODELS = f"""
 [budget]
 time = "10m"
-only = ["linear_0.1", "boosting_small"]
+only = ["{LINEAR}", "{BOOSTING}"]
 """
 
 TARGETS = {"binary": "left", "multiclass": "plan", "regression": "spend"}
@@ -181,6 +186,18 @@ def finished(tmp_path_factory) -> dict[str, Project]:
         for made in projects.values():
             made.run()
     return projects
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """Return a function that gives a copy of a finished project, to be changed."""
+
+    def copy(task: str) -> Project:
+        folder = tmp_path / task
+        shutil.copytree(finished[task].folder, folder)
+        return Project(folder)
+
+    return copy
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, TWO_MODELS, Project, kill
+from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, Project, kill
 
 from assay.errors import AssayError, StoreError
 from assay.kernel.stage import Note
@@ -22,8 +22,8 @@ LOOK = 0.03
 POINTS = (
     "seal.made",
     "work.finished fit:best_column:2",
-    "work.finished fit:boosting_small:3",
-    "work.finished fit:linear_0.1:all",
+    f"work.finished fit:{BOOSTING}:3",
+    f"work.finished fit:{LINEAR}:all",
     "test.read",
     "work.finished package",
 )

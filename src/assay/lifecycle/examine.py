@@ -16,8 +16,9 @@ from assay.evaluate.slices import bins, slice_results
 from assay.kernel.family import Predictions, Predictor, Rows
 from assay.kernel.plugins import load_predictor
 from assay.kernel.stage import Context, Inputs, Note, take
+from assay.lifecycle.criteria import reported
 from assay.lifecycle.fit import blend, restore
-from assay.lifecycle.material import Material
+from assay.lifecycle.material import Material, target_codes
 from assay.metrics import Metric, get
 from assay.package import parity
 from assay.records.base import digest
@@ -44,7 +45,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
     baseline = blend([(restore(material, context.store, fitted.baseline), 1.0)], rows)
 
     groups = _groups(material, seal, index)
-    metrics = reported_metrics(seal)
+    metrics = reported(seal)
     context.notify(Note("evaluate", f"{len(metrics)} metrics with intervals"))
     scores = [
         estimates(
@@ -73,7 +74,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
         champion=Scores(name=fitted.name, metrics=scores[0]),
         baseline=Scores(name=fitted.baseline.candidate.name, metrics=scores[1]),
         comparison=comparison,
-        slices=_slices(material, seal, index, metrics, rows, champion),
+        slices=_slices(material, seal, index, metrics, champion, groups),
         curves=(
             *curves(problem, rows.truth, champion, baseline),
             *material.family.explain(problem, predictor, rows, seal.split.seed),
@@ -83,13 +84,6 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
         latency_ms=_latency(predictor, rows),
         package_bytes=sum(len(data) for data in files.values()),
     )
-
-
-def reported_metrics(seal: Seal) -> list[Metric]:
-    """Return the metrics that test rows are scored with: primary, also, and those of the gates."""
-    named = (seal.primary, *seal.also, *(gate.metric for gate in seal.gates))
-    found = [get(name) for name in dict.fromkeys(named)]
-    return [metric for metric in found if not metric.operational]
 
 
 def _parity(
@@ -130,12 +124,18 @@ def _slices(
     seal: Seal,
     index: NDArray[np.int64],
     metrics: Sequence[Metric],
-    rows: Rows,
     champion: Predictions,
+    groups: NDArray[np.int64] | None,
 ) -> tuple[SliceResult, ...]:
     columns = {s.column: bins(material.table[s.column][index]) for s in seal.slices}
     return slice_results(
-        columns, metrics, rows.truth, champion, positive_code=material.problem.positive_code
+        columns,
+        metrics,
+        target_codes(material.table[material.problem.target][index], material.problem),
+        champion,
+        positive_code=material.problem.positive_code,
+        groups=groups,
+        seed=seal.split.seed,
     )
 
 

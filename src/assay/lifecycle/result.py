@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +16,7 @@ from assay.records.fitted import Trial
 from assay.records.report import Estimate
 from assay.report.html import render_html
 from assay.report.view import RunView
+from assay.stores.faults import explained
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
 EXIT_CODES = {"accepted": 0, "rejected": 3, "inconclusive": 4}
@@ -57,10 +59,19 @@ class RunResult:
         return self.workspace.root / self.view.package.path if self.view.package else None
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the HTML report and return where it lies (by default in the store's reports)."""
+        """Write the HTML report and return where it lies (by default in the store's reports).
+
+        Raises StoreError when there is no room or no right to write.
+        """
         target = Path(path) if path else self.workspace.folder("reports") / f"{self.run}.html"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_html(self.view), encoding="utf-8")
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        with explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                draft.write_text(render_html(self.view), encoding="utf-8")
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
         return target
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from assay.records.package import Package
 from assay.registry.change import register
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
-THREADS_FROM, PROCESSES_FROM = 2_000, 5_000
+THREADS_FROM, PROCESSES_FROM = 2_000, 15_000
 """Rows from which a second thread, and worker processes with their start-up, pay."""
 
 Notify = Callable[[Note], None]

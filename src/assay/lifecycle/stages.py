@@ -10,10 +10,11 @@ from assay.data.split import is_ordered, split
 from assay.gates.judge import judge
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, Stage, take
+from assay.lifecycle.criteria import require_defined
 from assay.lifecycle.examine import evaluate
 from assay.lifecycle.fit import fit
 from assay.lifecycle.learning import learning
-from assay.lifecycle.material import TEST, read_parts, write_parts
+from assay.lifecycle.material import TEST, read_parts, target_codes, write_parts
 from assay.lifecycle.pack import package
 from assay.lifecycle.search import search
 from assay.records.audit import Audit
@@ -59,11 +60,14 @@ def audit_stage(inputs: Inputs, context: Context) -> Audit:
     problem = take(inputs, "problem", Problem)
     snapshot = take(inputs, "snapshot", DataSnapshot)
     seal = take(inputs, "seal", Seal)
+    table = read_table(snapshot, context.store)
+    parts = read_parts(context.store.get(take(inputs, "split", Split).rows))
+    require_defined(seal, problem, target_codes(table[problem.target], problem)[parts == TEST])
     return audit(
         problem,
         snapshot,
-        read_table(snapshot, context.store),
-        read_parts(context.store.get(take(inputs, "split", Split).rows)),
+        table,
+        parts,
         seal.split,
         seal.gates,
         take(inputs, "spec.audit", AuditSection).accept,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from assay.records.spec import (
     ProjectSpec,
     SplitSection,
 )
+from assay.registry.fold import fold
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
 GIVEN: dict[str, type[Record]] = {
@@ -102,17 +102,19 @@ def verify(
 
 
 def _store(workspace: Workspace) -> Verified:
-    found = _packages(
-        p for p in sorted(workspace.folder("packages").iterdir()) if not p.name.startswith(".")
-    )
-    found.events = verify_chain(workspace.ledger.read())
+    events = verify_chain(workspace.ledger.read())
+    packages = workspace.root / "packages"
+    registered = {version.package for version in fold(workspace.ledger.read()).listing()}
+    present = {path.name for path in packages.glob("[!.]*")}
+    found = _packages([packages / name for name in sorted(registered | present)])
+    found.events = events
     for name in workspace.store.digests():
         workspace.store.get(name)
         found.blobs += 1
     return found
 
 
-def _packages(paths: Iterator[Path] | list[Path]) -> Verified:
+def _packages(paths: list[Path]) -> Verified:
     found = Verified()
     for path in paths:
         manifest, _ = read_files(path)

@@ -32,6 +32,8 @@ def read_files(path: Path) -> tuple[Manifest, dict[str, bytes]]:
             where=str(path),
             hint="`assay models` lists the packages of a store",
         ) from error
+    except Tampered as error:  # no manifest any more
+        raise _changed(path / MANIFEST) from error
     named = path.name
     if len(named) == 64 and named != package_digest(manifest):
         raise _changed(path / MANIFEST)

@@ -18,7 +18,7 @@ class Estimate(Record, frozen=True, kw_only=True, tag="estimate@1"):
 
 
 class Comparison(Record, frozen=True, kw_only=True, tag="comparison@1"):
-    """Champion against baseline on the same test rows; `better` counts from the metric's good side.
+    """Champion against baseline on the same test rows.
 
     `difference` is champion minus baseline, turned so that more is better.
     """

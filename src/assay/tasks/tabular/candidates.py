@@ -31,7 +31,7 @@ def candidates(classes: int, rows: int, text: Sequence[str]) -> tuple[Candidate,
 def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, dict[str, Any]]]:
     linear = [
         (f"linear_{strength:g}", "linear", {"strength": strength})
-        for strength in ((10.0, 1.0) if text else (0.1, 0.01))
+        for strength in ((2.0, 0.5) if text else (0.3, 0.03))
     ]
     trees = 100
     leaf = max(3, rows // (1_000 if classes else 2_000))
@@ -43,8 +43,8 @@ def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, di
         ("boosting", "boosting", boosting(rows, leaves=31)),
         *([] if text else linear[:1]),
         ("boosting_small", "boosting", boosting(rows, leaves=8, columns=0.5, l2=5.0)),
-        ("extra_trees", "forest", extra),
         ("boosting_large", "boosting", boosting(rows, leaves=95, columns=0.6, l2=2.0)),
+        ("extra_trees", "forest", extra),
         ("random_forest", "forest", forest),
         *linear[1:],
     ]
