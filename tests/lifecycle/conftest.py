@@ -260,11 +260,31 @@ def spawn():
         kill(process)
 
 
+@pytest.fixture
+def python():
+    """Return a function that starts Python on a script with arguments, its pipes open."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        kill(process)
+
+
 def kill(process: subprocess.Popen[str]) -> None:
     """Send SIGKILL to a process, and collect it."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -94,14 +96,14 @@ def test_the_audit_stops_a_table_that_leaks_and_a_reason_lets_it_pass(project, c
     said = cli("run", made.folder)
     assert (said.code, said.data["stopped_by"]) == (3, "audit")
     assert said.data["champion"] is None
-    (finding,) = [f for f in said.data["audit"] if f["severity"] == "error"]
-    assert fits(FINDING, finding)
-    assert finding["where"].startswith("closed") or "closed" in finding["where"]
+    found = [f for f in said.data["audit"] if f["severity"] == "error"]
+    assert all(fits(FINDING, finding) and "closed" in finding["where"] for finding in found)
     assert made.fits() == []
     assert made.kinds()["test.read"] == 0
     assert cli("check", made.folder).code == 3
-    accept = f'\n[[audit.accept]]\ncode = "{finding["code"]}"\nreason = "known before the call"\n'
-    made.file.write_text(made.file.read_text() + accept)
+    accept = '\n[[audit.accept]]\ncode = "{}"\nreason = "known before the call"\n'
+    accepted = "".join(accept.format(f["code"]) for f in found)
+    made.file.write_text(made.file.read_text() + accepted)
     assert cli("run", made.folder).code == 0
     choices = {
         e.data["path"]: e for e in made.events() if e.kind == "choice.made" and "accept" in str(e)
@@ -190,8 +192,8 @@ def test_an_edited_gate_makes_a_new_seal_and_a_second_reading_but_no_new_fit(cop
     assert said.data["test_reads"] == 2
     assert said.data["model"]["version"] == 2
     report = json.loads(cli("report", "last", "--store", made.store).out)["data"]["path"]
-    text = open(report, encoding="utf-8").read()  # noqa: PTH123, SIM115
-    assert "read 2 times" in text or "twice" in text or "second" in text
+    shown = Path(report).read_text(encoding="utf-8")
+    assert re.search(r"(read|opened) (2 times|twice)|second (read|time)", shown)
 
 
 def test_a_seed_or_a_setting_makes_another_run(copied, cli):
@@ -271,8 +273,8 @@ def test_hostile_names_and_cells_stay_text(project, cli):
     )
     table.write_csv(made.folder / "table.csv")
     data = cli("run", made.folder).data
-    html = open(data["report"], encoding="utf-8").read()  # noqa: PTH123, SIM115
+    html = Path(data["report"]).read_text(encoding="utf-8")
     for bad in ("<script>alert", "<img src=x", "<b>left</b>"):
         assert bad not in html
-    assert "{{ 7 * 7 }}" in html or "&#123;" in html or "7 * 7" in html
+    assert "7 * 7" in html
     assert "[red]" in cli("show", "last", "--store", made.store).err

@@ -29,6 +29,12 @@ COLOURS = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a reader that has gone, such as `head`, to `main`: it is no fault."""
+        raise BrokenPipeError
+
+
 def console_for(args: argparse.Namespace) -> Console:
     """Return where text for people goes; 120 columns where no terminal says otherwise."""
     console = Console(stderr=args.json, highlight=False, soft_wrap=True)

@@ -10,18 +10,29 @@ from rich.markup import escape
 from assay.cli.command import Command
 from assay.cli.console import console_for, progress, table
 from assay.data import catalogue
+from assay.errors import UsageError
 from assay.lifecycle.result import plain
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="verb", metavar="list|get|show", required=True)
-    verbs.add_parser("list", help="every data set of the catalogue")
-    for verb, line in (("get", "fetch one and check it"), ("show", "what is known about one")):
-        verbs.add_parser(verb, help=line).add_argument("name")
+    parser.add_argument(
+        "verb",
+        choices=("list", "get", "show"),
+        help="list every data set, get one and check it, or show what is known about it",
+    )
+    parser.add_argument("name", nargs="?", help="the data set, for get and show")
 
 
 def _run(args: argparse.Namespace) -> tuple[int, Any]:
     console = console_for(args)
+    if (args.verb == "list") != (args.name is None):
+        raise UsageError(
+            "USAGE",
+            f"assay data {args.verb} takes {'no name' if args.name else 'the name of a data set'}",
+            where="assay data",
+            got=args.name,
+            hint="assay data list names them all; assay data show NAME tells about one",
+        )
     if args.verb == "get":
         with progress(console) as notify:
             path = catalogue.get(args.name, notify)

@@ -133,9 +133,14 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
     yield "audit", _counts(view.audit)
     if view.report is not None:
         yield "baseline", _scores(view.report.baseline, view.seal.primary)
-        yield "champion", _scores(view.report.champion, view.seal.primary)
-        gain = view.report.comparison.difference
-        yield "gain", f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}] on the same rows"
+        if view.report.champion.name == view.report.baseline.name:
+            scores = _scores(view.report.champion, view.seal.primary)
+            yield "champion", f"{scores} (the baseline itself: nothing scored better out of fold)"
+        else:
+            yield "champion", _scores(view.report.champion, view.seal.primary)
+            gain = view.report.comparison.difference
+            span = f"[{gain.low:+.4g}, {gain.high:+.4g}]"
+            yield "gain", f"{gain.value:+.4g} {span} on the same rows, more is better"
     for gate in view.decision.gates if view.decision else ():
         yield "gate", _gate(gate)
     if view.package is not None:

@@ -40,7 +40,7 @@ def rollback(name: str, reason: str = "", *, store: Where = None) -> ModelVersio
     """Make the version that was live before the champion again, once its package is verified."""
     workspace = _open(store)
     registry = fold(workspace.ledger.read())
-    before = registry.previous(registry.resolve(name).name)
+    before = registry.previous(registry.resolve(_bare(name)).name)
     if before is not None:
         read_files(workspace.root / "packages" / registry.versions[name][before - 1].package)
     return change.rollback(_context(workspace), name, reason)
@@ -52,7 +52,7 @@ def history(name: str, at: str = "", *, store: Where = None) -> dict[str, Any]:
     `at` is ISO 8601; without a time zone it is UTC. Raises UsageError for anything else.
     """
     registry = fold(_open(store).ledger.read())
-    if name not in registry.versions:
+    if _bare(name) not in registry.versions:
         registry.resolve(name)
     answer: dict[str, Any] = {
         "name": name,
@@ -64,6 +64,19 @@ def history(name: str, at: str = "", *, store: Where = None) -> dict[str, Any]:
         answer["at"] = at
         answer["live"] = vars(move) if move else None
     return answer
+
+
+def _bare(name: str) -> str:
+    """Return `name`; raises UsageError when it names a version too."""
+    if "@" in name:
+        raise UsageError(
+            "MODEL-NAME",
+            "this takes the name of a model, without a version",
+            got=name,
+            allowed=[name.partition("@")[0]],
+            hint="`assay promote NAME@VERSION` makes the version of your choice the champion",
+        )
+    return name
 
 
 def _versions(registry: Registry, name: str) -> list[ModelVersion]:

@@ -13,7 +13,7 @@ from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.fit import field_of
 from assay.package.build import build, size_of
 from assay.package.load import load
-from assay.package.manifest import SIGNATURE
+from assay.package.manifest import CODE, SIGNATURE
 from assay.package.smoke import example_frame, smoke
 from assay.records.audit import Audit
 from assay.records.base import digest, digest_of, to_json
@@ -109,7 +109,7 @@ def _code(features: FeaturesSection, context: Context, files: dict[str, bytes]) 
     data = (context.project / code.file).read_bytes()
     if digest_of(data) != code.digest:
         raise AssayError("TRANSFORM-CHANGED", "the code changed while the run was going on")
-    name = f"code/{Path(code.file).name}"
+    name = f"{CODE}/{code.file}"
     files[name] = data
     return msgspec.structs.replace(code, file=name)
 

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import polars as pl
 
 from assay.data.conform import conform
@@ -20,7 +21,7 @@ from assay.errors import DataError, StoreError, UsageError
 from assay.kernel.family import Predictions
 from assay.package.load import LoadedPackage
 from assay.package.load import load as load_package
-from assay.package.manifest import MANIFEST
+from assay.package.manifest import CODE, MANIFEST
 from assay.records.fitted import Signature
 from assay.registry.fold import fold
 from assay.stores.workspace import default_location, open_workspace
@@ -55,6 +56,8 @@ class Model:
         Raises:
             DataError: columns are missing, or a cell is not of its column's type.
         """
+        if isinstance(frame, list) and not frame:
+            return []
         answer = answers(self._ask(to_polars(frame)), self.signature)
         return _in_kind_of(frame, answer)
 
@@ -62,7 +65,8 @@ class Model:
         rows = self._conform(raw, self.signature)
         code = self.package.manifest.code
         if code is not None:
-            rows = apply_transform(code, rows, self.package.path, allow_code=True)
+            local = msgspec.structs.replace(code, file=code.file.removeprefix(f"{CODE}/"))
+            rows = apply_transform(local, rows, self.package.path / CODE, allow_code=True)
             rows = self._conform(rows, self.package.predictor.signature)
         return self.package.predictor.predict(rows)
 

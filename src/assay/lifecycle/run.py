@@ -23,8 +23,8 @@ from assay.records.package import Package
 from assay.registry.change import register
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
-THREADS_FROM, PROCESSES_FROM = 2_000, 15_000
-"""Rows from which a second thread, and worker processes with their start-up, pay."""
+PROCESSES_FROM = 15_000
+"""Rows from which worker processes pay for their start-up."""
 
 Notify = Callable[[Note], None]
 
@@ -100,10 +100,14 @@ def project_file(project: str | Path) -> Path:
 
 
 def choose_executor(rows: int) -> Executor:
-    """Return worker processes for tables where they pay, else this process."""
+    """Return worker processes for tables where they pay, else this process.
+
+    One thread each: on small tables a second one wins little, and LightGBM's threads wait for
+    each other in a spin, so that one busy core more makes a fit fifty times slower.
+    """
     if rows >= PROCESSES_FROM and cores() > 1:
         return LocalProcesses()
-    return Serial(threads=1 if rows < THREADS_FROM else None)
+    return Serial(threads=1)
 
 
 def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, start: float) -> None:

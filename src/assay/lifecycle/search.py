@@ -201,7 +201,7 @@ def search(inputs: Inputs, context: Context) -> Leaderboard:
     state.run(candidates, limited=True)
     simple = _ranked([state.trial(c) for c in baselines], material.problem)
     trials = _ranked([state.trial(c) for c in candidates], material.problem)
-    done = [trial for trial in trials if trial.status == "done"] or simple[:1]
+    done = [trial for trial in (*simple, *trials) if trial.status == "done"]
     if simple[0].status != "done":
         raise DataError(
             "SEARCH-NO-BASELINE",

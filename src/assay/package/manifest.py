@@ -10,6 +10,8 @@ from assay.records.package import Manifest
 
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
+CODE = "code"
+"""Folder of the project's own Python, laid out as in the project."""
 
 
 def package_digest(manifest: Manifest) -> str:
