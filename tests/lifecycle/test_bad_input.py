@@ -98,7 +98,7 @@ CASES = {
     "dates in three formats": Case("DATA-DATE-FORMATS", dates_in_three_formats, says=("since",)),
     "duplicate column names": Case("DATA-DUPLICATE-COLUMN", target_twice, says=("left",)),
     "spec not TOML": Case("SPEC-NOT-TOML", toml=HEAD + "what is this\n", says=("assay.toml:7",)),
-    "spec not UTF-8": Case("SPEC-NOT-UTF8", toml=HEAD + '# caf\udce9\n'),
+    "spec not UTF-8": Case("SPEC-NOT-UTF8", toml=HEAD + "# caf\udce9\n"),
     "unknown key": Case(
         "SPEC-UNKNOWN-KEY", toml=HEAD + 'droop = ["fee"]\n', says=("assay.toml:7", "drop")
     ),
@@ -111,7 +111,9 @@ CASES = {
     "gate on no metric": Case(
         "METRIC-UNKNOWN", toml=HEAD + '[[gates]]\nmetric = "roc_auk"\nat_least = 0.9\n'
     ),
-    "gate without a threshold": Case("SPEC-CONFLICT", toml=HEAD + '[[gates]]\nmetric = "roc_auc"\n'),
+    "gate without a threshold": Case(
+        "SPEC-CONFLICT", toml=HEAD + '[[gates]]\nmetric = "roc_auc"\n'
+    ),
     "slice on no column": Case(
         "SLICE-COLUMN", toml=HEAD + '[[slices]]\ncolumn = "regio"\n', says=("region",)
     ),
@@ -170,7 +172,9 @@ def test_every_mistake_of_the_file_is_told_at_once(folder, cli):
     assert said.code == 2
     assert {"SPEC-UNKNOWN-KEY", "SPEC-BAD-VALUE"} <= set(said.codes)
     assert len(said.codes) >= 3
-    assert [e["where"].partition(" ")[0] for e in said.envelope["errors"]].count("assay.toml:6") == 1
+    assert [e["where"].partition(" ")[0] for e in said.envelope["errors"]].count(
+        "assay.toml:6"
+    ) == 1
 
 
 @pytest.mark.parametrize(

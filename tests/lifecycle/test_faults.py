@@ -213,7 +213,9 @@ def test_a_flipped_byte_in_a_record_is_named(record, copied, cli):
 
 def test_a_flipped_byte_in_the_stored_table_is_named(copied, cli):
     project = copied("binary")
-    blob = max((p for p in (project.store / "objects").rglob("*") if p.is_file()), key=os.path.getsize)
+    blob = max(
+        (p for p in (project.store / "objects").rglob("*") if p.is_file()), key=os.path.getsize
+    )
     flip(blob)
     said = cli("verify", project.store)
     assert (said.code, said.codes) == (5, ["STORE-TAMPERED"])

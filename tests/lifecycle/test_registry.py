@@ -17,6 +17,7 @@ from assay.registry.change import register
 from assay.registry.fold import fold
 from assay.stores.workspace import open_workspace
 
+
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Return a project with an accepted, a rejected and another accepted version."""

@@ -37,7 +37,7 @@ class _Console(Console):
 
 def console_for(args: argparse.Namespace) -> Console:
     """Return where text for people goes; 120 columns where no terminal says otherwise."""
-    console = Console(stderr=args.json, highlight=False, soft_wrap=True)
+    console = _Console(stderr=args.json, highlight=False, soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 120
     return console

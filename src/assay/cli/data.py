@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
             e.name,
             e.task,
             f"{e.rows:,}",
-            e.target,
+            e.target or "",
             "yes" if catalogue.locate(e.name) else "",
             e.licence,
         )

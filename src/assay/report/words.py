@@ -84,6 +84,8 @@ def _found(gate: GateResult) -> str:
 def paired(comparison: Comparison) -> str:
     """Say how champion and baseline differ on the same rows."""
     name, found = figures.title(comparison.metric), comparison.difference
+    if comparison.champion == comparison.baseline:
+        return "The champion is the baseline itself: nothing that was tried scored better."
     size = figures.value(comparison.metric, abs(found.value))
     low, high = (figures.signed(comparison.metric, end) for end in (found.low, found.high))
     tail = f"(95% interval {low} to {high}, {p_value(comparison.p_value)})"
