@@ -39,7 +39,6 @@ WORDS = {
     "DATA-TARGET-UNKNOWN": "the table has no column …",
     "INTERRUPTED": "interrupted; the same command resumes at the first missing record",
     "STORE-NOT-FOUND": "there is no store here",
-    "USAGE": "the command does not take such arguments",
 }
 """What a code says where its message is a variable at the place that raises it."""
 

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Project, write_project
 
 import assay
 from assay.errors import Tampered
+from conftest import Project, write_project
 
 
 @pytest.fixture
 def mount(tmp_path) -> Iterator:
-    """Return a function that mounts something at a new folder, or skips where that is not allowed."""
+    """Return a function that mounts something at a new folder, or skips where it may not."""
     mounted: list[Path] = []
 
     def do(name: str, *words: str) -> Path:

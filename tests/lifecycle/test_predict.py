@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from conftest import FAST, TARGETS, Project, make_table
 from polars.testing import assert_frame_equal
 
 import assay
 from assay.errors import DataError, UsageError
+from conftest import FAST, TARGETS, Project, make_table
 
 
 @pytest.fixture(scope="module")

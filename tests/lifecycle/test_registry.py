@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from conftest import ACCEPTED, PATIENCE, write_project
 
 import assay
 from assay.errors import Refused, UsageError
@@ -16,6 +15,7 @@ from assay.records.report import Parity
 from assay.registry.change import register
 from assay.registry.fold import fold
 from assay.stores.workspace import open_workspace
+from conftest import ACCEPTED, PATIENCE, write_project
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,9 @@ def test_a_rejected_version_needs_a_person_and_a_reason(shop, cli):
     assert (move["agency"], move["reason"]) == ("user", "the feed is broken")
     assert move["actor"]
     assert move["verdict"] == "rejected"
-    assert cli("predict", "shop", shop.folder / "table.csv", "-o", shop.folder / "a.csv",
-               "--store", shop.store).data["package"] == assay.models(shop.store)[1].package  # fmt: skip
+    words = ("predict", "shop", shop.folder / "table.csv", "-o", shop.folder / "answers.csv")
+    answered = cli(*words, "--store", shop.store).data["package"]
+    assert answered == assay.models(shop.store)[1].package
 
 
 def test_an_accepted_version_needs_no_reason(shop):

@@ -1,4 +1,4 @@
-"""A run that is killed or fails goes on where it was: nothing is fitted twice, nothing half-done."""
+"""A run that is killed or fails goes on where it was: nothing twice, nothing half-done."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, Project, kill
 
 from assay.errors import AssayError, StoreError
 from assay.kernel.stage import Note
 from assay.lifecycle.verify import verify
 from assay.records.event import Event
+from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, Project, kill
 
 LOOK = 0.03
 """Seconds between two looks at the ledger."""

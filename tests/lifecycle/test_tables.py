@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from conftest import Said
 
 TABLES = {
@@ -60,6 +61,8 @@ def works(home: Path, source: str | Path, target: str, cli) -> Said:
     assert said.code in (0, 3, 4), said.err
     data = said.data
     assert data["stopped_by"] is None, data["reason"]
+    for constant in ("prior", "median"):
+        assert constant not in data["champion"]["name"].replace(data["baseline"]["name"], "")
     assert data["parity"]["label_flips"] == 0
     assert data["parity"]["max_abs_diff"] <= 1e-6
     assert data["package"]["bytes"] < 20_000_000

@@ -1,4 +1,4 @@
-"""Python of the project's own: it runs when allowed, travels with its digest, and is never silent."""
+"""Python of the project's own: it runs when allowed, and travels with its digest."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 
 import polars as pl
 import pytest
-from conftest import FAST, Project, write_project
 from polars.testing import assert_frame_equal
 
 import assay
 from assay.errors import DataError, Refused, Tampered
 from assay.records.base import digest_of
+from conftest import FAST, Project, write_project
 
 CODE = """
 import polars as pl
@@ -73,7 +73,7 @@ def test_answers_are_those_of_the_run(made):
     table = pl.read_csv(made.folder / "table.csv")
     model = assay.load("coded@1", store=made.store, allow_code=True)
     answer = model.predict(table)
-    assert 0.8 < (answer["prediction"] == table["left"]).mean()
+    assert (answer["prediction"] == table["left"]).mean() > 0.8
     assert_frame_equal(model.predict(table.cast(pl.String)), answer)
     assert_frame_equal(model.predict(table[5:9]), answer[5:9])
 

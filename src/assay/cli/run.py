@@ -20,18 +20,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> tuple[int, Any]:
     console = console_for(args)
-    overrides = list(args.overrides)
-    if args.budget is not None:
-        overrides.append(f'budget.time="{args.budget}"')
-    if args.seed is not None:
-        overrides.append(f"split.seed={args.seed}")
     with progress(console) as notify:
         result = run(
             args.project,
-            overrides=overrides,
+            overrides=args.overrides,
             store=args.store,
             notify=notify,
             allow_code=not args.no_code,
+            seed=args.seed,
+            budget=args.budget,
         )
     report = result.report()
     print_verdict(console, result, report)

@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.kernel import run as loop
 from assay.kernel.stage import take
-from assay.lifecycle.project import Prepared, prepare
+from assay.lifecycle.project import Prepared, as_overrides, prepare
 from assay.lifecycle.result import plain
 from assay.lifecycle.run import Notify, open_project
 from assay.lifecycle.stages import CHECKS
@@ -66,13 +66,14 @@ def check(
     store: str | Path | None = None,
     notify: Notify = lambda _: None,
     allow_code: bool = True,
+    **settings: Any,
 ) -> CheckResult:
-    """Read the project file and the data, split, and audit.
+    """Read the project file and the data, split, and audit; the arguments are those of `run`.
 
     Raises AssayError for what a person has to mend.
     """
     _, context, file = open_project(project, store, notify, allow_code=allow_code)
-    prepared = prepare(file, overrides, context)
+    prepared = prepare(file, (*overrides, *as_overrides(settings)), context)
     progress = loop.run(CHECKS, prepared.given(), context)
     return CheckResult(
         prepared, take(progress.records, "split", Split), take(progress.records, "audit", Audit)

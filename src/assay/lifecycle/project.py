@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec
 from assay.spec.load import load as load_spec
+from assay.spec.toml import render
 
 LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime")
 PROPOSED = "project.proposed"
@@ -131,6 +133,20 @@ def _check_slices(spec: ProjectSpec, snapshot: DataSnapshot) -> None:
     ]
     if errors:
         raise Mistakes(errors)
+
+
+def as_overrides(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return Python settings as `KEY=VALUE` overrides.
+
+    `seed` and `budget` stand for `split.seed` and `budget.time`; any other key of the project
+    file is written with two underscores for the dot: `metric__primary="recall"`.
+    """
+    short = {"seed": "split.seed", "budget": "budget.time"}
+    return tuple(
+        f"{short.get(name, name.replace('__', '.'))}={render(value)}"
+        for name, value in settings.items()
+        if value is not None
+    )
 
 
 def read_spec(project: Path, overrides: Sequence[str], context: Context) -> ProjectSpec:

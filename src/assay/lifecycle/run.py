@@ -14,7 +14,7 @@ from assay.kernel.stage import Context, Note
 from assay.kernel.store import put_record
 from assay.kernel.wrap import peak_rss_mb
 from assay.lifecycle import history
-from assay.lifecycle.project import Prepared, prepare
+from assay.lifecycle.project import Prepared, as_overrides, prepare
 from assay.lifecycle.result import RunResult
 from assay.lifecycle.stages import STAGES
 from assay.records.base import digest
@@ -36,6 +36,7 @@ def run(
     store: str | Path | None = None,
     notify: Notify = lambda _: None,
     allow_code: bool = True,
+    **settings: Any,
 ) -> RunResult:
     """Carry a project from its file to a judged, packaged, registered model.
 
@@ -48,6 +49,8 @@ def run(
         store: folder of the store; by default `$ASSAY_STORE`, else the project's `.assay`.
         notify: called with each line of progress.
         allow_code: whether the project's own Python may run.
+        **settings: the same as overrides, by keyword: `seed=3`, `budget="2m"`,
+            `metric__primary="recall"`.
 
     Raises:
         AssayError: what a person has to mend, each with what to try next.
@@ -57,7 +60,7 @@ def run(
     waiting = workspace.lock(lock, lambda text: notify(Note("wait", text)))
     with waiting, workspace.session():
         start = time.perf_counter()
-        prepared = prepare(file, overrides, context)
+        prepared = prepare(file, (*overrides, *as_overrides(settings)), context)
         context.run = prepared.run
         entry = history.runs(workspace.ledger.read()).get(prepared.run)
         if entry is None or entry.status in ("interrupted", "failed"):

@@ -95,8 +95,9 @@ class Field(Record, frozen=True, kw_only=True, tag="field@1"):
 class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
     """What a model takes and gives back.
 
-    `missing` has further spellings of a missing value. `labels` says how a class is answered: as text, a whole number or a boolean. `interval` is,
-    for a number, what to add to a prediction for the ends of its 90 % interval.
+    `missing` has further spellings of a missing value. `labels` says how a class is answered: as
+    text, a whole number or a boolean. `interval` is, for a number, what to add to a prediction
+    for the ends of its 90 % interval.
     """
 
     family: str

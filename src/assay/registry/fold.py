@@ -81,7 +81,7 @@ class Registry:
                     hint=f'assay promote {name}@{versions[-1].version} --reason "…"',
                 )
             wanted = str(live)
-        if not wanted.isdigit() or not 1 <= int(wanted) <= len(versions):
+        if not wanted.isdecimal() or not 1 <= int(wanted) <= len(versions):
             raise UsageError(
                 "MODEL-NO-VERSION",
                 f"{name} has no version {wanted}",

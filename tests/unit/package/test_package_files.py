@@ -1,0 +1,131 @@
+"""Packages as files: whole or not at all, and every byte accounted for."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from assay.errors import AssayError, StoreError, Tampered
+from assay.kernel.family import Predictions
+from assay.package.build import build, size_of
+from assay.package.manifest import MANIFEST, package_digest, read_files
+from assay.package.parity import measure, require
+from assay.package.smoke import example_frame, smoke
+from assay.records.base import digest_of
+from assay.records.fitted import Field, Signature
+from assay.records.package import Manifest
+from assay.records.report import Parity
+
+FILES = {"model.onnx": b"\x08\x07", "notes/card.md": "für alle".encode()}
+
+
+def manifest(**changes) -> Manifest:
+    given = {
+        "name": "shop",
+        "engine": "assay 1",
+        "family": "tabular",
+        "files": {name: digest_of(data) for name, data in FILES.items()},
+        "signature": Signature(family="tabular", task="binary", target="left", inputs=()),
+        "parity": Parity(rows=1, nasty_rows=1, max_abs_diff=0.0, label_flips=0, tolerance=1e-6),
+        "seal": "s",
+        "data": "d",
+    }
+    return Manifest(**{**given, **changes})
+
+
+def test_what_was_built_is_read_back(tmp_path):
+    made = manifest()
+    path = build(tmp_path, made, FILES)
+    assert path == tmp_path / package_digest(made)
+    assert read_files(path) == (made, FILES)
+    assert size_of(path) == sum(len(d) for d in FILES.values()) + (path / MANIFEST).stat().st_size
+
+
+def test_the_same_package_twice_is_one(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        paths = set(pool.map(lambda _: build(tmp_path, manifest(), FILES), range(8)))
+    assert [p.name for p in tmp_path.iterdir()] == [paths.pop().name]
+    assert not paths
+
+
+def test_a_package_that_cannot_be_written_leaves_nothing(tmp_path):
+    blocked = {**FILES, "model.onnx/inner": b"a file cannot be a folder"}
+    with pytest.raises(StoreError) as error:
+        build(tmp_path, manifest(), blocked)
+    assert error.value.code == "PACKAGE-NOT-WRITTEN"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_manifest_is_another_package(tmp_path):
+    assert build(tmp_path, manifest(), FILES) != build(tmp_path, manifest(seal="t"), FILES)
+
+
+def test_a_package_may_be_copied_to_a_folder_of_any_name(tmp_path):
+    path = build(tmp_path, manifest(), FILES)
+    assert read_files(path.rename(tmp_path / "shipped"))[1] == FILES
+
+
+@pytest.mark.parametrize("name", [MANIFEST, *FILES])
+def test_each_file_that_changes_is_named(name, tmp_path):
+    path = build(tmp_path, manifest(), FILES)
+    file = path / name
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(Tampered) as error:
+        read_files(path)
+    assert (error.value.code, error.value.where) == ("PACKAGE-CHANGED", str(file))
+
+
+def test_a_folder_that_is_no_package_is_refused(tmp_path):
+    with pytest.raises(Tampered) as error:
+        read_files(tmp_path / "nothing")
+    assert error.value.code == "PACKAGE-NO-MANIFEST"
+
+
+def two(a: list[float], b: list[float]) -> tuple[Predictions, Predictions]:
+    classes = ("no", "yes")
+    return tuple(
+        Predictions(np.column_stack([1 - np.array(v), np.array(v)]), classes) for v in (a, b)
+    )
+
+
+def test_parity_names_the_worst_row_and_counts_flips():
+    real, nasty = two([0.2, 0.9], [0.2, 0.9]), two([0.4, 0.6], [0.4, 0.3])
+    found = measure(*real, *nasty, positive_code=1)
+    assert (found.rows, found.nasty_rows, found.label_flips) == (2, 2, 1)
+    assert found.max_abs_diff == pytest.approx(0.3)
+    assert found.worst == "nasty row 1"
+    with pytest.raises(AssayError) as error:
+        require(found)
+    assert error.value.code == "PACKAGE-PARITY"
+
+
+def test_parity_of_numbers_is_relative_and_a_nan_is_never_right():
+    big, same = Predictions(np.array([1e9, 1.0]), ()), Predictions(np.array([1e9 + 1, 1.0]), ())
+    require(measure(big, same, same, same))
+    broken = Predictions(np.array([np.nan, 1.0]), ())
+    assert measure(big, broken, big, big).max_abs_diff == np.inf
+    with pytest.raises(AssayError):
+        require(measure(big, broken, big, big))
+
+
+def test_the_example_has_a_typical_row_and_one_with_nothing():
+    frame = example_frame(
+        (
+            Field(name="fee", type="number", missing=False, low=1.0, high=3.0),
+            Field(name="region", type="category", missing=True, categories=("north", "south")),
+            Field(name="since", type="datetime", missing=False, low=0.0, high=2e6),
+            Field(name="member", type="boolean", missing=False),
+        )
+    )
+    typical, empty = frame.rows()
+    assert typical[:2] == (2.0, "north")
+    assert typical[2].isoformat() == "1970-01-01T00:00:01"
+    assert empty == (None,) * 4
+
+
+def test_a_package_that_does_not_load_in_a_fresh_process_is_named(tmp_path):
+    with pytest.raises(AssayError) as error:
+        smoke(build(tmp_path, manifest(), FILES), Predictions(np.array([1.0]), ()))
+    assert error.value.code == "PACKAGE-SMOKE"
