@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 import assay
 from assay.errors import DataError, UsageError
-from conftest import FAST, TARGETS, Project, make_table
+from conftest import TARGETS, Project, make_table
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_labels_keep_their_type(values, labels, project):
     kind = pl.Boolean if isinstance(values["yes"], bool) else pl.Int64
     types = '{ left = "boolean" }' if kind == pl.Boolean else "{}"
     positive = f'"{str(values["yes"]).lower()}"'
-    made = project("binary", FAST, positive=positive, types=types)
+    made = project("binary", positive=positive, types=types)
     table = raw(made)
     table.with_columns(pl.col("left").replace_strict(values, return_dtype=kind)).write_csv(
         made.folder / "table.csv"

@@ -14,7 +14,7 @@ from assay.errors import AssayError, StoreError
 from assay.kernel.stage import Note
 from assay.lifecycle.verify import verify
 from assay.records.event import Event
-from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, Project, kill
+from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, UNSURE, Project, kill
 
 LOOK = 0.03
 """Seconds between two looks at the ledger."""
@@ -47,7 +47,7 @@ def contents(package: Path) -> dict[str, bytes]:
 
 
 def test_a_run_killed_again_and_again_is_finished_as_if_it_never_was(project, spawn, shell):
-    made = project(more=TWO_MODELS)
+    made = project(more=TWO_MODELS + UNSURE["binary"])
     killed = 0
     for point in POINTS:
         kind, _, subject = point.partition(" ")
@@ -69,7 +69,7 @@ def test_a_run_killed_again_and_again_is_finished_as_if_it_never_was(project, sp
     assert package.name == last.data["package"]["digest"]
     assert verify(str(made.store)).packages == 1
 
-    undisturbed = project(more=TWO_MODELS, name="calm")
+    undisturbed = project(more=TWO_MODELS + UNSURE["binary"], name="calm")
     undisturbed.edit('name = "calm"', 'name = "shop"')
     calm = undisturbed.run()
     assert calm.run == last.data["run"]
@@ -80,7 +80,7 @@ def test_a_killed_run_with_worker_processes_goes_on(project, spawn, shell):
     made = project(rows=6_000)
     process = spawn("run", made.folder, "--json")
     assert kill_at(process, made, lambda e: e.subject == "fit:best_column:1")
-    assert shell("run", made.folder, "--json").code in (0, 4)
+    assert shell("run", made.folder, "--json").code in (0, 3, 4)
     assert set(made.keys().values()) == {1}
 
 
@@ -101,7 +101,7 @@ def test_a_stage_that_finds_no_room_keeps_what_was_finished(project, shell, cli)
     assert failed.codes[0] in ("STORE-FULL", "STORE-FAULT")  # SQLite cannot tell this limit apart
     before = made.fits()
     again = made.run()
-    assert again.verdict in ("accepted", "inconclusive")
+    assert again.package is not None
     assert set(made.keys().values()) == {1}
     assert made.fits()[: len(before)] == before
 
@@ -118,7 +118,7 @@ def test_interrupting_by_hand_says_that_the_same_command_resumes(project, spawn)
     assert process.returncode == 130
     assert "resumes" in err
     assert "Traceback" not in err
-    assert made.run().verdict in ("accepted", "inconclusive")
+    assert made.run().package is not None
 
 
 def test_a_fault_inside_a_stage_is_in_the_ledger_and_the_run_goes_on_from_there(project):

@@ -35,7 +35,6 @@ CATALOGUE = {
     "breast_cancer": "diagnosis",
     "wine": "cultivar",
     "diabetes": "progression",
-    "digits": "digit",
 }
 NO_TABLES = {
     "mnist.npz": "y_train",

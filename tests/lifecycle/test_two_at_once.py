@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from conftest import PATIENCE, TWO_MODELS
+from conftest import PATIENCE, TWO_MODELS, UNSURE
 
 
 def test_two_runs_in_one_folder_are_one_run(project, spawn):
-    made = project(more=TWO_MODELS)
+    made = project(more=TWO_MODELS + UNSURE["binary"])
     both = [spawn("run", made.folder, "--json") for _ in range(2)]
     answers = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [4, 4]

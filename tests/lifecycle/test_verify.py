@@ -29,7 +29,7 @@ def test_training_again_gives_the_same_package(task, finished, cli):
 
 
 def test_an_ensemble_is_trained_again_to_the_same_numbers(project):
-    made = project("regression", TWO_MODELS)
+    made = project("regression", more=TWO_MODELS)
     result = made.run()
     found = verify(result.run, rerun=True, store=made.store)
     assert found.rerun["same_package"]

@@ -14,8 +14,18 @@ from assay.lifecycle.run import run
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_project(parser)
-    parser.add_argument("--budget", metavar="TIME", help="how long the search may fit: 60s, 2m")
+    parser.add_argument(
+        "--budget", metavar="TIME", type=_time, help="how long the search may fit: 60, 60s, 2m"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the split and of every fit")
+
+
+def _time(text: str) -> float | str:
+    """Return bare seconds as a number; anything else is the project file's business."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _run(args: argparse.Namespace) -> tuple[int, Any]:
