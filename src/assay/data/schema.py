@@ -49,13 +49,14 @@ class Inferred:
 def infer(series: pl.Series, *, is_target: bool = False) -> Inferred:
     """Return the type of a tidy column.
 
-    A target is never boolean, text or id: its values keep the spelling they have.
+    A target is never text or id, and boolean only where its cells are: yes and no keep the
+    spelling they have.
 
     Raises:
         DataError: its dates are written in too many ways (DATA-DATE-FORMATS).
     """
     found = _infer_typed(series) if series.dtype != pl.String else _infer_text(series)
-    if not is_target or found.type in ("number", "datetime"):
+    if not is_target or found.type in ("number", "datetime") or series.dtype == pl.Boolean:
         return found
     numeric = found.type == "id" and series.cast(pl.Float64, strict=False).null_count() == 0
     return Inferred("number" if numeric else "category")

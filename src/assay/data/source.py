@@ -26,7 +26,11 @@ BINARY = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 READABLE = (*TEXT, *JSON, *BINARY)
 
 _FOREIGN = (
-    (b"PK\x03\x04", "a zip archive or Excel workbook", "save the sheet as CSV"),
+    (
+        b"PK\x03\x04",
+        "an archive: an Excel workbook, NumPy arrays (npz) or a zip",
+        "save the sheet or the arrays as CSV or Parquet",
+    ),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the sheet as CSV"),
     (b"\x89PNG", "a PNG picture", "name a table of the pictures instead"),
     (b"\xff\xd8\xff", "a JPEG picture", "name a table of the pictures instead"),

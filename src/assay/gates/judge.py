@@ -87,7 +87,9 @@ def _against_baseline(rival: str, metric: Metric, report: Report) -> GateResult:
         )
     how = "paired on the same rows"
     difference = report.comparison.difference
-    if report.comparison.metric != metric.name:
+    if report.champion.name == report.baseline.name:
+        how = "the champion is the baseline itself: nothing that was tried scored better"
+    elif report.comparison.metric != metric.name:
         how = "by whether the two intervals overlap, which is cautious"
         difference = _apart(
             metric,

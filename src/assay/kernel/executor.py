@@ -8,6 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
+IDLE_SECONDS = 20
+"""After so long without work a worker ends, also when the process that wanted it was killed."""
+
 
 def cores() -> int:
     """Return the number of processor cores this process may use."""
@@ -57,7 +60,8 @@ class LocalProcesses:
         """Yield results as workers finish; numeric libraries get `threads` threads in each."""
         import joblib  # heavy: only when processes are really wanted
 
-        with joblib.parallel_config("loky", inner_max_num_threads=self.threads):
+        options = {"inner_max_num_threads": self.threads, "idle_worker_timeout": IDLE_SECONDS}
+        with joblib.parallel_config("loky", **options):
             parallel = joblib.Parallel(
                 n_jobs=self.workers,
                 return_as="generator_unordered",

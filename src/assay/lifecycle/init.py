@@ -111,7 +111,8 @@ class _Look:
     snapshot: DataSnapshot
     drop: tuple[tuple[str, str], ...]
     problem: Problem
-    copies: str = ""
+    split: SplitSection
+    copies: str
 
 
 def _propose(
@@ -128,10 +129,12 @@ def _propose(
         snapshot,
         look.problem,
         load_family(look.problem.family).default_gates(look.problem),
-        split=analysis.split,
+        split=look.split,
         drop=look.drop,
         notes=analysis.notes,
-        suggest=analysis.suggest,
+        suggest={path: name for path, name in analysis.suggest.items() if path != "split.time_on"}
+        if look.split.time_on
+        else analysis.suggest,
         reasons=_reasons(look.problem),
         missing_target_rows=missing,
         duplicates=look.copies,
@@ -162,12 +165,17 @@ def _look(
     whole = family.split_policy(policy, problem)
     _, parts, _ = split(whole, problem, table)
     seen = table.select(column.name for column in kept)
-    errors = audit(problem, rest, seen, parts, whole, (), ()).blocking
+    findings = audit(problem, rest, seen, parts, whole, (), ()).findings
+    times = [f.where for f in findings if f.code == "TIME-ORDER"]
+    if times and table[times[0]].null_count() == 0 and len(problem.features) > 1:
+        later = msgspec.structs.replace(policy, time_on=times[0])
+        return _look(name, section, snapshot, drop, later, store)
+    errors = [f for f in findings if f.severity == "error"]
     leaks = tuple((f.where, f.message) for f in errors if f.code in COLUMN_LEAKS)
     if leaks:
         return _look(name, section, snapshot, (*drop, *dict(leaks).items()), policy, store)
     copies = next((f.message for f in errors if f.code == "DUPLICATE-ROWS-SPLIT"), "")
-    return _Look(snapshot, drop, problem, copies)
+    return _Look(snapshot, drop, problem, policy, copies)
 
 
 def _reasons(problem: Problem) -> dict[str, str]:

@@ -12,9 +12,12 @@ from assay.lifecycle.material import Material
 from assay.metrics import get
 from assay.records.fitted import Leaderboard
 from assay.records.report import Curve
+from assay.records.spec import BudgetSection
 from assay.records.split import Split
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
+FEWEST_SECONDS, BUDGET_SHARE = 2.0, 0.2
+"""A fit that would take longer than this, or this share of the budget, is left out."""
 
 
 def learning(inputs: Inputs, context: Context) -> Curve:
@@ -28,12 +31,14 @@ def learning(inputs: Inputs, context: Context) -> Curve:
     held_out = material.rows(valid)
     # a time-ordered fold grows from its latest rows, any other from a random part
     order = train[::-1] if material.ordered else np.random.default_rng(seed).permutation(train)
+    whole = trial.seconds / max(1, len(material.folds))
+    limit = max(FEWEST_SECONDS, take(inputs, "spec.budget", BudgetSection).time * BUDGET_SHARE)
     sizes: list[int] = []
     seen: list[float] = []
     unseen: list[float] = []
     for place, share in enumerate(SHARES):
         size = max(20, round(share * train.size))
-        if size > train.size or (sizes and size <= sizes[-1]):
+        if size > train.size or (sizes and size <= sizes[-1]) or share * whole > limit:
             continue
         context.notify(Note("learning", f"{leader} on {size:,} rows", place + 1, len(SHARES)))
         part = material.rows(np.sort(order[:size]))

@@ -11,6 +11,7 @@ from assay.data.transform import code_of
 from assay.errors import AssayError
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.fit import field_of
+from assay.lifecycle.predict import Model
 from assay.package.build import build, size_of
 from assay.package.load import load
 from assay.package.manifest import CODE, SIGNATURE
@@ -115,5 +116,8 @@ def _code(features: FeaturesSection, context: Context, files: dict[str, bytes]) 
 
 
 def _ask(path: Path) -> None:
-    predictor = load(path, allow_code=True).predictor
-    smoke(path, predictor.predict(example_frame(predictor.signature.inputs)))
+    loaded = load(path, allow_code=True)
+    smoke(path, loaded.predictor.predict(example_frame(loaded.predictor.signature.inputs)))
+    if loaded.manifest.code is not None:
+        # the whole way, so that code which needs a file outside of the package is found now
+        Model(path.name, loaded).predict(example_frame(loaded.signature.inputs))

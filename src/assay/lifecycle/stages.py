@@ -122,7 +122,7 @@ STAGES = (
         "learning",
         "Learning curve",
         Curve,
-        ("search", "problem", "snapshot", "split", "engine"),
+        ("search", "problem", "snapshot", "split", "engine", "spec.budget"),
         learning,
     ),
     Stage(

@@ -142,7 +142,7 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
     given = {name: get_record(workspace.store, entry.given[name], k) for name, k in GIVEN.items()}
     board = get_record(workspace.store, entry.data["records"]["search"], Leaderboard)
     tried = tuple(t.candidate.name for t in board.trials if t.status == "done")
-    given["spec.budget"] = BudgetSection(time=NO_LIMIT, only=tried)
+    given["spec.budget"] = BudgetSection(time=NO_LIMIT if tried else 0.0, only=tried)
     snapshot = take(given, "snapshot", DataSnapshot)
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = open_workspace(folder)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from assay.errors import StoreError
 from assay.package.manifest import MANIFEST, package_digest
 from assay.records.base import to_json
 from assay.records.package import Manifest
+
+STALE_SECONDS = 3600
 
 
 def build(packages: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
@@ -26,6 +30,7 @@ def build(packages: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Pat
     final = packages / package_digest(manifest)
     if final.exists():
         return final
+    _sweep(packages)
     draft = packages / f".draft-{uuid.uuid4().hex}"
     try:
         for name, data in {**files, MANIFEST: to_json(manifest)}.items():
@@ -50,6 +55,14 @@ def build(packages: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Pat
 def size_of(path: Path) -> int:
     """Return the bytes of all files of a package."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _sweep(packages: Path) -> None:
+    """Remove drafts that a killed process left behind."""
+    for draft in packages.glob(".draft-*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write(file: Path, data: bytes) -> None:

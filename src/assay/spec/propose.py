@@ -198,6 +198,7 @@ def _split(
         "test": "share of the rows that judge; they are read once, at the end",
         "seed": "makes the run repeatable",
         "predefined_on": "this column says which rows are the test rows",
+        "time_on": "the rows stand in time, so the last of them are the test rows",
     }
     for name in split.__struct_fields__:
         value = getattr(split, name)
