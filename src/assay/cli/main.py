@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail([UsageError("INTERRUPTED", message).to_dict()], message, 130, as_json)
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141  # as a shell counts the end by SIGPIPE
     except Exception as error:  # noqa: BLE001 (the last line of defence)
         if "--debug" in words:
             traceback.print_exc()
@@ -91,13 +91,17 @@ def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Any]:
         description="From a written question to a judged, packaged, registered model.",
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"assay {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     command = None
     for name, (path, line) in COMMANDS.items():
         sub = subparsers.add_parser(
-            name, help=line, formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=line,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         if name == chosen:
             command = load(path)

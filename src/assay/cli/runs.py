@@ -74,7 +74,8 @@ def _compare(args: argparse.Namespace) -> tuple[int, Any]:
     names = [n for n in a.metrics if n in b.metrics]
     facts += [(n, estimate(n, a.metrics[n]), estimate(n, b.metrics[n])) for n in names]
     console.print(table(("", a.run, b.run), facts))
-    same_rows = a.view.snapshot.content == b.view.snapshot.content and _split(a) == _split(b)
+    tests = [r.view.report.test if r.view.report else None for r in (a, b)]
+    same_rows = tests[0] is not None and tests[0] == tests[1]
     if not same_rows:
         console.print("\n[yellow]The two were not tested on the same rows.[/yellow]")
     return 0, {

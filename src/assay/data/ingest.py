@@ -41,6 +41,9 @@ from assay.records.spec import DataSection, FeaturesSection
 COLUMN_LIMIT = 5_000
 """Most columns that a table may have."""
 
+ROWWISE = 50
+"""Rows that a transform is run on once more, alone."""
+
 THREADS = 2
 """Columns worked on at once; polars itself splits most of the work further."""
 
@@ -321,6 +324,14 @@ def _transformed(
     code = code_of(transform, folder)
     before = table.frame.drop(data.target)
     made = apply_transform(code, before, folder, allow_code=allow_code)
+    few = before.head(ROWWISE)
+    if not apply_transform(code, few, folder, allow_code=allow_code).equals(made.head(few.height)):
+        raise DataError(
+            "TRANSFORM-NOT-ROWWISE",
+            f"{transform} gives other values for the first {few.height} rows alone than for all",
+            where="features.transform",
+            hint="compute each row from itself: a mean or a rank over all rows looks at test rows",
+        )
     if data.target in made.columns:
         raise DataError(
             "TRANSFORM-TARGET",

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a family needs and can do, so that no caller asks for its name."""
+    """What a family needs and can do, so that no caller asks for its name.
+
+    `libraries` are the distributions that decide its numbers: a new version is another engine.
+    """
 
     needs_labels: bool = True
     ordered_in_time: bool = False
     deterministic: bool = True
     exportable: bool = True
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from assay.errors import Tampered
@@ -17,6 +19,14 @@ from assay.records.event import Draft, Event
 from assay.records.spec import Agency
 
 Inputs = Mapping[str, Record]
+
+
+def user_name() -> str:
+    """Return who runs this process; a container's user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,13 @@ class Context:
     folder: Path
     project: Path = Path()
     run: str = ""
-    actor: str = field(default_factory=getpass.getuser)
+    actor: str = field(default_factory=user_name)
     executor: Executor = field(default_factory=Serial)
     notify: Callable[[Note], None] = lambda _: None
     allow_code: bool = True
     finished: dict[str, str] = field(default_factory=dict)
     _read_to: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     def append(
         self,
@@ -75,26 +86,39 @@ class Context:
     def recall(self, key: str, kind: type[AnyRecord]) -> AnyRecord | None:
         """Return the record that finished work left under `key`, or None when it is not done.
 
-        A record whose bytes are gone counts as not done; one whose bytes changed raises Tampered.
+        A record counts as not done when it, or bytes that it names, are gone; one whose bytes
+        changed raises Tampered.
         """
-        for event in self.ledger.read(self._read_to):
-            if event.kind == "work.finished":
-                self.finished[event.data["key"]] = event.data["record"]
-            self._read_to = event.seq + 1
-        found = self.finished.get(key)
+        with self._lock:  # an executor may ask from a thread of its own
+            for event in self.ledger.read(self._read_to):
+                if event.kind == "work.finished":
+                    self.finished[event.data["key"]] = event.data["record"]
+                self._read_to = event.seq + 1
+            found = self.finished.get(key)
         if found is None or not self.store.has(found):
             return None
-        return get_record(self.store, found, kind)
+        record = get_record(self.store, found, kind)
+        return record if all(self.store.has(blob) for blob in record.blobs()) else None
 
     def remember(
-        self, key: str, subject: str, record: Record, parents: tuple[str, ...] = (), **data: Any
-    ) -> None:
-        """Store the record of finished work, then say so in the ledger."""
+        self,
+        key: str,
+        subject: str,
+        record: AnyRecord,
+        parents: tuple[str, ...] = (),
+        **data: Any,
+    ) -> AnyRecord:
+        """Store the record of finished work, say so in the ledger, and return it as it reads back.
+
+        So what follows sees the same record, to the order of its keys, as a resumed run will.
+        """
         found = put_record(self.store, record)
         self.append(
             "work.finished", subject, parents=parents, key=key, record=found, run=self.run, **data
         )
-        self.finished[key] = found
+        with self._lock:
+            self.finished[key] = found
+        return get_record(self.store, found, type(record))
 
 
 @dataclass(frozen=True)
@@ -103,7 +127,8 @@ class Stage:
 
     `needs` names the records it is given, and nothing else: a section of the project file is a
     record too (`spec.split`). So the key of the work, a digest over the stage's name, version and
-    inputs, is complete by construction. `halts` may look at the result and give a reason to stop.
+    inputs, is complete by construction. `halts` may look at the result and give a reason to stop;
+    `intact` may find that what a finished record stands for, such as a folder, is gone.
     """
 
     name: str
@@ -113,6 +138,7 @@ class Stage:
     body: Callable[[Inputs, Context], Record]
     version: int = 1
     halts: Callable[[Record], str | None] | None = None
+    intact: Callable[[Record, Context], bool] | None = None
 
     def key(self, inputs: Inputs) -> str:
         """Return the digest that names this piece of work."""

@@ -41,7 +41,7 @@ def cached(stage: Stage, call: Call) -> Call:
 
     def wrapped(inputs: Inputs, context: Context) -> Outcome:
         record = context.recall(stage.key(inputs), stage.produces)
-        if record is not None:
+        if record is not None and (stage.intact is None or stage.intact(record, context)):
             context.notify(Note(stage.name, stage.title, 1, 1, 0.0, cached=True))
             return Outcome(record, cached=True)
         return call(inputs, context)
@@ -57,9 +57,9 @@ def ledgered(stage: Stage, call: Call) -> Call:
         done = call(inputs, context)
         parents = tuple(digest(inputs[name]) for name in stage.needs)
         cost = {"seconds": round(done.seconds, 3), "peak_rss_mb": round(done.peak_rss_mb, 1)}
-        context.remember(stage.key(inputs), stage.name, done.record, parents, **cost)
+        record = context.remember(stage.key(inputs), stage.name, done.record, parents, **cost)
         context.notify(Note(stage.name, stage.title, 1, 1, done.seconds))
-        return done
+        return replace(done, record=record)
 
     return wrapped
 

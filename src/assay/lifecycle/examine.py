@@ -39,7 +39,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
     predictor = load_predictor(problem.family)(files, fitted.signature)
 
     context.notify(Note("evaluate", "opening the test rows"))
-    rows, index = material.test_rows(context, seal)
+    rows, index, test = material.test_rows(context, seal)
     champion = predictor.predict(rows.frame)
     same = _parity(material, context, fitted, predictor, rows, champion)
     alone = [member.candidate for member in fitted.members] == [fitted.baseline.candidate]
@@ -75,6 +75,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
     )
     return Report(
         seal=digest(seal),
+        test=test,
         rows=index.size,
         champion=Scores(name=fitted.name, metrics=scores[0]),
         baseline=Scores(name=fitted.baseline.candidate.name, metrics=scores[1]),

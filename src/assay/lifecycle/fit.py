@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from assay.data.ingest import readings_of
+from assay.data.profile import describe
 from assay.kernel.family import Model, Predictions, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.kernel.store import Store
@@ -23,7 +25,7 @@ from assay.records.split import Split
 INTERVAL = (0.05, 0.95)
 """Ends of the prediction interval of a number."""
 
-MORE_ROWS = 1.1
+MORE_ROWS = 1.2
 """More iterations for a fit on all rows than early stopping chose on a part of them."""
 
 
@@ -51,7 +53,7 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
     signature = msgspec.structs.replace(
         signature,
         missing=take(inputs, "spec.data", DataSection).missing,
-        labels={"number": "integer", "boolean": "boolean"}.get(kind, "text"),
+        labels=_labels(kind, material.problem.classes),
         interval=_interval(
             material, context.store, [(everyone[m.candidate.name], m.weight) for m in members]
         ),
@@ -66,6 +68,14 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
         files={name: context.store.put(data) for name, data in sorted(files.items())},
         seconds=round(time.perf_counter() - start, 3),
     )
+
+
+def _labels(kind: str, classes: tuple[str, ...]) -> Literal["text", "integer", "boolean"]:
+    """Return how classes are answered: as what they were in the table."""
+    if kind == "boolean":
+        return "boolean"
+    whole = all(name.lstrip("-").isdecimal() for name in classes)
+    return "integer" if kind == "number" and whole else "text"
 
 
 def _interval(
@@ -99,7 +109,11 @@ def blend(models: list[tuple[Model, float]], rows: Rows) -> Predictions:
 def input_fields(snapshot: DataSnapshot, material: Material) -> tuple[Field, ...]:
     """Return what the model takes: the problem's features, with what training saw of them."""
     readings = readings_of(snapshot)
-    return tuple(field_of(snapshot.column(n), readings) for n in material.problem.features)
+    seen = material.rows(material.train_index).frame
+    return tuple(
+        field_of(describe(seen[name], snapshot.column(name).type), readings)
+        for name in material.problem.features
+    )
 
 
 def field_of(column: Column, readings: Mapping[str, str]) -> Field:

@@ -120,11 +120,11 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
     events = list(workspace.ledger.read())
     package = may("package", Package)
     engine = must("engine", Engine)
-    snapshot = must("snapshot", DataSnapshot)
+    report = may("evaluate", Report)
     return RunView(
         run=entry.run,
         project=get_record(workspace.store, entry.spec, ProjectSpec),
-        snapshot=snapshot,
+        snapshot=must("snapshot", DataSnapshot),
         problem=must("problem", Problem),
         split=must("split", Split),
         audit=must("audit", Audit),
@@ -134,11 +134,11 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
         started_at=entry.started_at,
         seconds=entry.seconds,
         stages=tuple(StageTime(*stage) for stage in entry.data.get("stages", [])),
-        test_reads=test_reads(events, snapshot.content),
+        test_reads=test_reads(events, report.test) if report else 0,
         actor=entry.actor,
         leaderboard=may("search", Leaderboard),
         fitted=may("fit", Fitted),
-        report=may("evaluate", Report),
+        report=report,
         decision=may("judge", Decision),
         package=package,
         version=next(
@@ -155,6 +155,6 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
     )
 
 
-def test_reads(events: Iterable[Event], content: str) -> int:
-    """Return how often test rows of this data were read, by any run under any seal."""
-    return sum(e.kind == "test.read" and e.data["content"] == content for e in events)
+def test_reads(events: Iterable[Event], test: str) -> int:
+    """Return how often these test rows were read, by any run under any seal."""
+    return sum(e.kind == "test.read" and e.data["test"] == test for e in events)

@@ -97,10 +97,16 @@ def init(
     found = survey(here, home, memory.store, resolve=lambda n: catalogue.get(n, notify))
     wanted = valid_name(name or home.resolve().name)
     proposal, look = _propose(wanted, section, found, memory.store)
-    _write(file, proposal.text)
+    # first the ledger: a file whose proposals it does not know would count as a person's own
     workspace = open_workspace(store or default_location(home))
     context = Context(workspace.store, workspace.ledger, workspace.root)
-    context.append(PROPOSED, proposal.values["project.name"], values=proposal.values)
+    context.append(
+        PROPOSED,
+        proposal.values["project.name"],
+        file=str(file.resolve()),
+        values=proposal.values,
+    )
+    _write(file, proposal.text)
     return InitResult(file, look.problem, look.drop, proposal.text)
 
 

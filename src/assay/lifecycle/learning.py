@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from assay.errors import DataError
 from assay.evaluate.curves import learning_curve
 from assay.kernel.family import Predictions, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.fit import rounds_for_all
 from assay.lifecycle.material import Material
 from assay.metrics import get
-from assay.records.fitted import Leaderboard
+from assay.records.fitted import Leaderboard, Trial
 from assay.records.report import Curve
 from assay.records.spec import BudgetSection
 from assay.records.split import Split
@@ -42,7 +43,7 @@ def learning(inputs: Inputs, context: Context) -> Curve:
             continue
         context.notify(Note("learning", f"{leader} on {size:,} rows", place + 1, len(SHARES)))
         part = material.rows(np.sort(order[:size]))
-        scores = _scores(material, context, trial.candidate.name, board, part, held_out, seed)
+        scores = _scores(material, context, trial, part, held_out, seed)
         if scores is not None:
             sizes.append(size)
             seen.append(scores[0])
@@ -53,8 +54,7 @@ def learning(inputs: Inputs, context: Context) -> Curve:
 def _scores(
     material: Material,
     context: Context,
-    name: str,
-    board: Leaderboard,
+    trial: Trial,
     part: Rows,
     held_out: Rows,
     seed: int,
@@ -63,7 +63,6 @@ def _scores(
     problem = material.problem
     if problem.classes and np.unique(part.truth).size < len(problem.classes):
         return None
-    trial = next(t for t in (*board.trials, *board.baselines) if t.candidate.name == name)
     model = material.family.fit(
         trial.candidate, problem, part, None, rounds_for_all(trial), seed, context.executor.threads
     )
@@ -73,4 +72,7 @@ def _scores(
         answer: Predictions = model.predict(rows.frame)
         return metric.compute(rows.truth, answer, problem.positive_code)
 
-    return score(part), score(held_out)
+    try:
+        return score(part), score(held_out)
+    except DataError:  # a class is absent from one of the parts
+        return None

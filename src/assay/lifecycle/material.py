@@ -16,7 +16,7 @@ from assay.kernel.family import Family, Rows, class_labels
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, take
 from assay.kernel.store import Store
-from assay.records.base import digest
+from assay.records.base import digest, digest_of
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.split import Split
@@ -71,19 +71,25 @@ class Material:
             raise ValueError("test rows come through test_rows only")
         return self._rows(index)
 
-    def test_rows(self, context: Context, seal: Seal) -> tuple[Rows, NDArray[np.int64]]:
-        """Open the door: write the reading to the ledger, then return the test rows."""
+    def test_rows(self, context: Context, seal: Seal) -> tuple[Rows, NDArray[np.int64], str]:
+        """Open the door: write the reading to the ledger, then return the test rows.
+
+        Returns the rows, their indices, and the digest of both places and answers that names
+        them, so that the readings of the same rows can be counted whatever columns go with them.
+        """
         index = np.flatnonzero(self.parts == TEST)
         name = digest(seal)
+        rows = self._rows(index)
+        test = digest_of(index.tobytes() + rows.truth.tobytes())
         context.append(
             "test.read",
             context.run,
             parents=(name,),
             seal=name,
-            content=seal.data,
+            test=test,
             rows=int(index.size),
         )
-        return self._rows(index), index
+        return rows, index, test
 
     def _rows(self, index: NDArray[np.int64]) -> Rows:
         part = self.table[index]

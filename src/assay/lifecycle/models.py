@@ -86,15 +86,16 @@ def _versions(registry: Registry, name: str) -> list[ModelVersion]:
 def _utc(at: str) -> str:
     try:
         moment = datetime.fromisoformat(at)
-    except ValueError as error:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        utc = aware.astimezone(UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             "TIME-FORMAT",
             "this is no point in time",
             got=at,
             allowed=["2026-11-22", "2026-11-22T14:30", "2026-11-22T14:30:00+01:00"],
         ) from error
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="microseconds")
+    return utc
 
 
 def _open(store: Where) -> Workspace:

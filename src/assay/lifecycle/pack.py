@@ -8,7 +8,7 @@ import msgspec
 
 from assay.data.ingest import readings_of
 from assay.data.transform import code_of
-from assay.errors import AssayError
+from assay.errors import UsageError
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.fit import field_of
 from assay.lifecycle.predict import Model
@@ -42,7 +42,7 @@ def package(inputs: Inputs, context: Context) -> Package:
     view = card_view(inputs)
     files["model_card.md"] = model_card(view).encode()
     files["data_card.md"] = data_card(view).encode()
-    code = _code(take(inputs, "spec.features", FeaturesSection), context, files)
+    code = _code(take(inputs, "spec.features", FeaturesSection), snapshot, context, files)
     manifest = Manifest(
         name=spec.project.name,
         engine=f"assay {take(inputs, 'engine', Engine).assay}",
@@ -56,9 +56,8 @@ def package(inputs: Inputs, context: Context) -> Package:
     )
     folder = context.folder / "packages"
     folder.mkdir(parents=True, exist_ok=True)
-    path = build(folder, manifest, files)
     context.notify(Note("package", "asking it in a fresh process"))
-    _ask(path)
+    path = build(folder, manifest, files, check=_ask)
     return Package(
         name=spec.project.name,
         digest=path.name,
@@ -102,14 +101,22 @@ def card_view(inputs: Inputs) -> RunView:
     )
 
 
-def _code(features: FeaturesSection, context: Context, files: dict[str, bytes]) -> Code | None:
+def _code(
+    features: FeaturesSection, snapshot: DataSnapshot, context: Context, files: dict[str, bytes]
+) -> Code | None:
     """Add the file of the project's own Python, which loads only with leave."""
     if features.transform is None:
         return None
     code = code_of(features.transform, context.project)
     data = (context.project / code.file).read_bytes()
-    if digest_of(data) != code.digest:
-        raise AssayError("TRANSFORM-CHANGED", "the code changed while the run was going on")
+    trained_with = next(s.example for s in snapshot.cleaning if s.rule == "transform")
+    if digest_of(data) != trained_with:
+        raise UsageError(
+            "TRANSFORM-CHANGED",
+            "the project's own Python changed while the run was going on",
+            where=code.file,
+            hint="run again: what does not depend on it is not fitted twice",
+        )
     name = f"{CODE}/{code.file}"
     files[name] = data
     return msgspec.structs.replace(code, file=name)

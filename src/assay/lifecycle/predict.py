@@ -160,9 +160,11 @@ def predict_file(model: Model, file: Path, out: Path) -> int:
         )
     raw = read_any(file)
     answer = answers(model._ask(raw), model.signature)
-    taken = set(answer.columns) & set(raw.columns)
-    if taken:
-        answer = answer.rename({name: f"{name}_predicted" for name in taken})
+    for name in answer.columns:
+        free = name
+        while free in raw.columns:
+            free += "_predicted"
+        answer = answer.rename({name: free})
     _write(pl.concat([raw, answer], how="horizontal"), out)
     return raw.height
 

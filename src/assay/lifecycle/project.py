@@ -19,6 +19,7 @@ from assay.data.catalogue import get as get_dataset
 from assay.data.content import read_table
 from assay.data.ingest import ingest
 from assay.errors import Mistakes, SpecError
+from assay.kernel.family import Family
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Note
 from assay.records.base import Record, digest
@@ -29,7 +30,7 @@ from assay.records.spec import GateSpec, ProjectSpec
 from assay.spec.load import load as load_spec
 from assay.spec.toml import render
 
-LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime")
+LIBRARIES = ("numpy", "polars")
 PROPOSED = "project.proposed"
 
 
@@ -73,7 +74,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
     """
     start = time.perf_counter()
     spec = read_spec(project, overrides, context)
-    folder = project if project.is_dir() else project.parent
+    folder = project.parent
     context.notify(Note("data", f"reading {spec.data.source or 'the query'}"))
     snapshot = ingest(
         spec.data,
@@ -104,7 +105,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         slices=spec.slices,
         gates=gates,
     )
-    return Prepared(folder, spec, snapshot, problem, seal, engine(family.id))
+    return Prepared(folder, spec, snapshot, problem, seal, engine(family))
 
 
 def _with_licence(snapshot: DataSnapshot, spec: ProjectSpec) -> DataSnapshot:
@@ -151,22 +152,21 @@ def as_overrides(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def read_spec(project: Path, overrides: Sequence[str], context: Context) -> ProjectSpec:
     """Load the project file, each choice marked with who made it."""
-    spec = load_spec(project, overrides)
-    proposals = {
-        event.subject: event.data["values"]
-        for event in context.ledger.read()
-        if event.kind == PROPOSED
-    }
-    return load_spec(project, overrides, proposals.get(spec.project.name))
+    here = str(project.resolve())
+    proposals: dict[str, Any] = {}
+    for event in context.ledger.read():
+        if event.kind == PROPOSED and event.data["file"] == here:
+            proposals = event.data["values"]
+    return load_spec(project, overrides, proposals)
 
 
-def engine(family: str) -> Engine:
+def engine(family: Family) -> Engine:
     """Return the versions of the software in this process."""
     return Engine(
         assay=installed("assay-ml"),
-        family=family,
+        family=family.id,
         python=platform.python_version(),
-        libraries={name: installed(name) for name in LIBRARIES},
+        libraries={name: installed(name) for name in (*LIBRARIES, *family.capabilities.libraries)},
     )
 
 

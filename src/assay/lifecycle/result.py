@@ -143,14 +143,11 @@ class RunResult:
 
 def plain(record: Any) -> Any:
     """Return a record as JSON data, without the tags that only storage needs."""
-    data = msgspec.to_builtins(record)
-
-    def strip(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: strip(item) for key, item in value.items() if key != "record"}
-        return [strip(item) for item in value] if isinstance(value, list | tuple) else value
-
-    return strip(data)
+    if isinstance(record, msgspec.Struct):
+        return {name: plain(getattr(record, name)) for name in record.__struct_fields__}
+    if isinstance(record, dict):
+        return {key: plain(item) for key, item in record.items()}
+    return [plain(item) for item in record] if isinstance(record, list | tuple) else record
 
 
 def _entry(trial: Trial) -> dict[str, Any]:

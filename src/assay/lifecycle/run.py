@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,16 @@ from assay.errors import AssayError, UsageError
 from assay.kernel import run as loop
 from assay.kernel.executor import Executor, LocalProcesses, Serial, cores
 from assay.kernel.stage import Context, Note
-from assay.kernel.store import put_record
+from assay.kernel.store import get_record, put_record
 from assay.kernel.wrap import peak_rss_mb
 from assay.lifecycle import history
 from assay.lifecycle.project import Prepared, as_overrides, prepare
 from assay.lifecycle.result import RunResult
-from assay.lifecycle.stages import STAGES
+from assay.lifecycle.stages import STAGES, package_there
 from assay.records.base import digest
 from assay.records.decision import Decision
 from assay.records.package import Package
+from assay.records.spec import Agency
 from assay.registry.change import register
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
@@ -63,12 +64,24 @@ def run(
         prepared = prepare(file, (*overrides, *as_overrides(settings)), context)
         context.run = prepared.run
         entry = history.runs(workspace.ledger.read()).get(prepared.run)
-        if entry is None or entry.status in ("interrupted", "failed"):
+        if entry is None or not _whole(entry, context):
             _go(prepared, entry, context, start)
             entry = history.runs(workspace.ledger.read())[prepared.run]
         else:
             notify(Note("cached", f"{entry.run} is {entry.status} already: nothing has changed"))
         return RunResult(workspace, entry, history.view(workspace, entry))
+
+
+def _whole(entry: history.RunEntry, context: Context) -> bool:
+    """Return True for a run that has ended, and of which nothing was lost since."""
+    records = entry.data.get("records", {})
+    if entry.status not in ("finished", "stopped") or not all(
+        map(context.store.has, records.values())
+    ):
+        return False
+    if "package" not in records:
+        return True
+    return package_there(get_record(context.store, records["package"], Package), context)
 
 
 def open_project(
@@ -178,7 +191,14 @@ def write_seal(prepared: Prepared, context: Context) -> None:
     name = digest(prepared.seal)
     if not history.sealed_at(context.ledger.read(), name):
         found = put_record(context.store, prepared.seal)
-        context.append(history.SEALED, name, agency="user", parents=(found,), run=prepared.run)
+        agency = _most_personal(choice.agency for choice in prepared.spec.choices)
+        context.append(history.SEALED, name, agency=agency, parents=(found,), run=prepared.run)
+
+
+def _most_personal(agencies: Iterable[Agency]) -> Agency:
+    """Return user when a person made any of the choices, else the nearest to that."""
+    order: tuple[Agency, ...] = ("user", "accepted", "template", "default")
+    return min(agencies, key=order.index, default="default")
 
 
 def write_choices(prepared: Prepared, context: Context) -> None:
@@ -189,6 +209,10 @@ def write_choices(prepared: Prepared, context: Context) -> None:
         for event in context.ledger.read()
         if event.kind == "choice.made" and event.subject == name
     }
+    chosen = {choice.path for choice in prepared.spec.choices}
+    for path, (value, _) in known.items():
+        if path not in chosen and value is not None:
+            context.append("choice.made", name, agency="user", path=path, value=None)
     for choice in prepared.spec.choices:
         if known.get(choice.path) != (choice.value, choice.agency):
             context.append(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,9 @@ from assay.records.fitted import Candidate, FoldFit, Leaderboard, Trial
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import BudgetSection
 from assay.records.split import Split
+
+STOP_ON = 8
+"""One of so many rows is held back from a fit that stops early."""
 
 SEARCH_SHARE = 0.75
 """The part of the time budget for cross-validation; the rest is for fitting the members again."""
@@ -49,7 +53,8 @@ class Search:
 
     def spent(self) -> float:
         """Return the seconds of the budget that are used up."""
-        return sum(fit.seconds for fit in self.fits.values()) / self.context.executor.workers
+        # a copy: an executor may read the calls, and so the budget, in a thread of its own
+        return sum(fit.seconds for fit in list(self.fits.values())) / self.context.executor.workers
 
     def key(self, candidate: Candidate, fold: int) -> str:
         """Return the key of one fold's fit."""
@@ -70,7 +75,8 @@ class Search:
                 failed=failed,
             )
             key = self.key(next(c for c in candidates if c.name == name), fold)
-            self.context.remember(key, f"fit:{name}:{fold}", fit, (), seconds=fit.seconds)
+            if not failed:  # what failed may do better when it is tried again
+                self.context.remember(key, f"fit:{name}:{fold}", fit, (), seconds=fit.seconds)
             self._done(fit)
 
     def _calls(
@@ -82,6 +88,8 @@ class Search:
                 if known is not None:
                     self._done(known)
                     continue
+                if any(fit.failed for fit in self.folds_of(candidate)):
+                    break
                 if limited and place > 0 and self._too_long(candidate.name):
                     self.given_up.add(candidate.name)
                     break
@@ -94,6 +102,7 @@ class Search:
                         self.material.problem,
                         self.material.rows(train),
                         self.material.rows(valid),
+                        self.material.ordered,
                         self.seed,
                         self.context.executor.threads,
                     ),
@@ -101,7 +110,7 @@ class Search:
 
     def _too_long(self, name: str) -> bool:
         """Return True when the folds that are left would take the search over its limit."""
-        mine = [fit.seconds for (n, _), fit in self.fits.items() if n == name]
+        mine = [fit.seconds for (n, _), fit in list(self.fits.items()) if n == name]
         left = len(self.material.folds) - len(mine)
         expected = left * float(np.mean(mine)) / self.context.executor.workers if mine else 0.0
         return self.spent() + expected > self.limit
@@ -113,11 +122,7 @@ class Search:
 
     def trial(self, candidate: Candidate) -> Trial:
         """Put the folds of a candidate together."""
-        fits = [
-            self.fits[candidate.name, f]
-            for f in self.material.folds
-            if (candidate.name, f) in self.fits
-        ]
+        fits = self.folds_of(candidate)
         failed = next((fit.failed for fit in fits if fit.failed), "")
         seconds = round(sum((fit.seconds for fit in fits), 0.0), 3)
         if failed:
@@ -136,6 +141,12 @@ class Search:
             predictions=self.context.store.put(write_array(values)),
             seconds=seconds,
         )
+
+    def folds_of(self, candidate: Candidate) -> list[FoldFit]:
+        """Return the fits of a candidate so far, in the order of the folds."""
+        known = dict(self.fits)
+        keys = [(candidate.name, fold) for fold in self.material.folds]
+        return [known[key] for key in keys if key in known]
 
     def _fold_scores(self, fits: Sequence[FoldFit]) -> Iterator[float]:
         """Yield the score of each fold, passing over folds that leave the metric undefined."""
@@ -167,6 +178,7 @@ def fit_fold(
     problem: Problem,
     train: Rows,
     valid: Rows,
+    ordered: bool,
     seed: int,
     threads: int,
 ) -> Answer:
@@ -177,7 +189,8 @@ def fit_fold(
     family = load_family(problem.family)  # its libraries load here, outside of the time that counts
     start = time.perf_counter()
     try:
-        model = family.fit(candidate, problem, train, valid, None, seed, threads)
+        part, stop = _held_back(train, ordered, seed) if candidate.stops_early else (train, None)
+        model = family.fit(candidate, problem, part, stop, None, seed, threads)
         values = model.predict(valid.frame).values
     except AssayError:
         raise
@@ -185,6 +198,27 @@ def fit_fold(
         failed = f"{type(error).__name__}: {error}"[:300]
         return candidate.name, fold, None, None, time.perf_counter() - start, failed
     return candidate.name, fold, values, model.rounds, time.perf_counter() - start, ""
+
+
+def _held_back(rows: Rows, ordered: bool, seed: int) -> tuple[Rows, Rows]:
+    """Return rows to fit on and rows to stop on, so that no row stops a fit that it scores.
+
+    The stopping rows are the last in an ordered table, else a random share of each class.
+    """
+    size = rows.truth.size
+    order = np.arange(size)
+    if ordered:
+        back = order[-max(1, size // STOP_ON) :]
+    else:
+        order = np.random.default_rng(seed).permutation(size)
+        if rows.truth.dtype == np.int64:
+            order = order[np.argsort(rows.truth[order], kind="stable")]
+        back = order[STOP_ON // 2 :: STOP_ON]
+    back, kept = np.sort(back), np.setdiff1d(order, back)
+    return (
+        Rows(rows.frame[kept], rows.truth[kept]),
+        Rows(rows.frame[back], rows.truth[back]),
+    )
 
 
 def search(inputs: Inputs, context: Context) -> Leaderboard:
@@ -242,8 +276,15 @@ def chosen(declared: Sequence[Candidate], only: Sequence[str]) -> list[Candidate
 
 
 def fit_scope(inputs: Inputs) -> str:
-    """Return the digest of everything but the candidate that decides what a fit gives."""
-    return digest([digest(inputs[name]) for name in ("problem", "snapshot", "split", "engine")])
+    """Return the digest of everything but the candidate that decides what a fit gives.
+
+    Metrics are not part of it: another headline fits nothing again.
+    """
+    problem = msgspec.structs.replace(
+        take(inputs, "problem", Problem), primary="", also=(), reason=""
+    )
+    split, content = take(inputs, "split", Split), take(inputs, "snapshot", DataSnapshot).content
+    return digest([problem, content, split.rows, split.ordered, inputs["engine"]])
 
 
 def _combine(state: Search, trials: Sequence[Trial]) -> tuple[dict[str, float], float]:

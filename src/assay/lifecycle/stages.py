@@ -90,19 +90,24 @@ def judge_stage(inputs: Inputs, context: Context) -> Decision:  # noqa: ARG001
     return judge(seal.gates, take(inputs, "evaluate", Report), digest(seal))
 
 
+def package_there(record: Record, context: Context) -> bool:
+    """Return True when the folder of a finished package is still there."""
+    return isinstance(record, Package) and (context.folder / record.path).is_dir()
+
+
 CHECKS = (
     Stage(
         "split",
         "Split",
         Split,
-        ("spec.split", "problem", "snapshot"),
+        ("spec.split", "problem", "snapshot", "engine"),
         split_stage,
     ),
     Stage(
         "audit",
         "Audit",
         Audit,
-        ("split", "problem", "snapshot", "seal", "spec.audit"),
+        ("split", "problem", "snapshot", "seal", "spec.audit", "engine"),
         audit_stage,
         halts=stop_on_errors,
     ),
@@ -159,6 +164,7 @@ STAGES = (
             "judge",
         ),
         package,
+        intact=package_there,
     ),
 )
 """A whole run."""

@@ -19,7 +19,7 @@ from assay.lifecycle.predict import package_path
 from assay.lifecycle.run import Notify, choose_executor
 from assay.lifecycle.stages import STAGES
 from assay.package.manifest import MANIFEST, read_files
-from assay.records.base import Record
+from assay.records.base import Record, digest
 from assay.records.engine import Engine
 from assay.records.fitted import Leaderboard
 from assay.records.package import Package
@@ -108,9 +108,13 @@ def _store(workspace: Workspace) -> Verified:
     present = {path.name for path in packages.glob("[!.]*")}
     found = _packages([packages / name for name in sorted(registered | present)])
     found.events = events
-    for name in workspace.store.digests():
+    known = workspace.store.digests()
+    for name in known:
         workspace.store.get(name)
         found.blobs += 1
+    for entry in history.runs(workspace.ledger.read()).values():
+        for name in {*entry.given.values(), *entry.data.get("records", {}).values()} - {*known}:
+            workspace.store.get(name)  # raises: a record that the ledger names is gone
     return found
 
 
@@ -127,14 +131,26 @@ def _run(workspace: Workspace, reference: str, notify: Notify, *, rerun: bool) -
     events = verify_chain(workspace.ledger.read())
     entry = history.find(history.runs(workspace.ledger.read()), reference)
     records = {**entry.given, **entry.data.get("records", {})}
-    for name in records.values():
+    blobs = _blobs(workspace.store, entry)
+    for name in (*records.values(), *blobs):
         workspace.store.get(name)
     view = history.view(workspace, entry)
     found = _packages([workspace.root / view.package.path] if view.package else [])
-    found.events, found.blobs = events, len(records)
+    found.events, found.blobs = events, len(records) + len(blobs)
     if rerun and view.report is not None:
         found.rerun = _repeat(workspace, entry, notify)
     return found
+
+
+def _blobs(store: Store, entry: history.RunEntry) -> list[str]:
+    """Return the digests of the bytes that the records of a run name."""
+    kinds: dict[str, type[Record]] = {stage.name: stage.produces for stage in STAGES} | GIVEN
+    records = {**entry.given, **entry.data.get("records", {})}
+    return [
+        blob
+        for name, found in records.items()
+        for blob in get_record(store, found, kinds[name]).blobs()
+    ]
 
 
 def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> dict[str, Any]:
@@ -158,6 +174,15 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
         )
         records = loop.run(STAGES, given, context).records
         before = get_record(workspace.store, entry.data["records"]["evaluate"], Report)
+        seal = take(given, "seal", Seal)
+        Context(workspace.store, workspace.ledger, workspace.root).append(
+            "test.read",
+            entry.run,
+            seal=digest(seal),
+            test=before.test,
+            rows=before.rows,
+            rerun=True,
+        )
         after = take(records, "evaluate", Report)
         packages = (entry.data["records"].get("package"), take(records, "package", Package))
         return _compare(before, after, workspace, packages)

@@ -6,23 +6,28 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from assay.errors import StoreError
-from assay.package.manifest import MANIFEST, package_digest
+from assay.package.manifest import MANIFEST, SEAL, package_digest
 from assay.records.base import to_json
 from assay.records.package import Manifest
 
 STALE_SECONDS = 3600
 
 
-def build(packages: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+def build(
+    packages: Path,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    check: Callable[[Path], None],
+) -> Path:
     """Write `files` and `manifest` under `packages`/DIGEST and return that folder.
 
-    The folder appears under its name only when every byte is on disk; a package that is there
-    already is left as it is.
+    The folder appears under its name only when every byte is on disk and `check` has found
+    nothing wrong with it; a package that is there already is left as it is.
 
     Raises:
         StoreError: there is no room or no right to write.
@@ -33,8 +38,10 @@ def build(packages: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Pat
     _sweep(packages)
     draft = packages / f".draft-{uuid.uuid4().hex}"
     try:
-        for name, data in {**files, MANIFEST: to_json(manifest)}.items():
+        seal = package_digest(manifest).encode()
+        for name, data in {**files, MANIFEST: to_json(manifest), SEAL: seal}.items():
             _write(draft / name, data)
+        check(draft)
         try:
             draft.rename(final)
         except OSError:

@@ -10,6 +10,9 @@ from assay.records.package import Manifest
 
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
+SEAL = "manifest.sha256"
+"""Holds the digest of the manifest, so that a package is whole under any folder name."""
+
 CODE = "code"
 """Folder of the project's own Python, laid out as in the project."""
 
@@ -36,11 +39,12 @@ def read_files(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         ) from error
     except Tampered as error:  # no manifest any more
         raise _changed(path / MANIFEST) from error
-    named = path.name
-    if len(named) == 64 and named != package_digest(manifest):
+    if _read_seal(path / SEAL) != package_digest(manifest):
+        raise _changed(path / MANIFEST)
+    if len(path.resolve().name) == 64 and path.resolve().name != package_digest(manifest):
         raise _changed(path / MANIFEST)
     present = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
-    extra = present - set(manifest.files) - {MANIFEST}
+    extra = present - set(manifest.files) - {MANIFEST, SEAL}
     if extra:
         raise Tampered(
             "PACKAGE-EXTRA-FILE",
@@ -49,6 +53,13 @@ def read_files(path: Path) -> tuple[Manifest, dict[str, bytes]]:
             hint="remove the file, or restore the package from a copy",
         )
     return manifest, {name: _read(path / name, want) for name, want in manifest.files.items()}
+
+
+def _read_seal(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _changed(file) from error
 
 
 def _read(file: Path, want: str) -> bytes:

@@ -59,5 +59,5 @@ def _compare(
     else:
         flips = 0
         difference = np.abs(a - b) / np.maximum(1.0, np.abs(a))
-    # a NaN on one side only is as wrong as can be
+    # a NaN is as wrong as can be
     return np.where(np.isnan(difference), np.inf, difference), flips

@@ -15,6 +15,10 @@ class Record(
 ):
     """A frozen noun; subclasses set `tag="name@schema"` and never change a written field."""
 
+    def blobs(self) -> tuple[str, ...]:
+        """Return the digests of the stored bytes that this record is nothing without."""
+        return ()
+
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 

@@ -8,11 +8,15 @@ from assay.records.base import Record
 
 
 class Candidate(Record, frozen=True, kw_only=True, tag="candidate@1"):
-    """A model that could be fitted: a name, its kind, and its parameters as plain values."""
+    """A model that could be fitted: a name, its kind, and its parameters as plain values.
+
+    `stops_early` says that rows held back from the fit choose its iterations.
+    """
 
     name: str
     kind: str
     params: dict[str, Any] = {}
+    stops_early: bool = False
 
 
 class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
@@ -46,6 +50,10 @@ class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
     seconds: float
     failed: str = ""
 
+    def blobs(self) -> tuple[str, ...]:
+        """Return the predictions."""
+        return (self.predictions,) if self.predictions else ()
+
 
 class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
     """Every trial of a search, baselines first, and the ensemble chosen from them.
@@ -62,6 +70,10 @@ class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
     stopped_by: Literal["done", "budget"] = "done"
     seconds: float = 0.0
 
+    def blobs(self) -> tuple[str, ...]:
+        """Return the out-of-fold predictions of every trial that has some."""
+        return tuple(t.predictions for t in (*self.baselines, *self.trials) if t.predictions)
+
     @property
     def baseline(self) -> Trial:
         """Return the baseline with the best out-of-fold score (put first by the search)."""
@@ -75,6 +87,10 @@ class Member(Record, frozen=True, kw_only=True, tag="member@1"):
     weight: float
     rounds: int | None
     state: str
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the fitted state."""
+        return (self.state,)
 
 
 class Field(Record, frozen=True, kw_only=True, tag="field@1"):
@@ -123,3 +139,8 @@ class Fitted(Record, frozen=True, kw_only=True, tag="fitted@1"):
     signature: Signature
     files: dict[str, str]
     seconds: float = 0.0
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the states of the members and of the baseline, and the exported files."""
+        states = (member.state for member in (*self.members, self.baseline))
+        return (*states, *self.files.values())

@@ -79,10 +79,13 @@ class Scores(Record, frozen=True, kw_only=True, tag="scores@1"):
 class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     """Everything that the one reading of the test rows gave.
 
-    `latency_ms` has the milliseconds of a one-row prediction of the exported model: `p50`, `p99`.
+    `test` names the test rows: the digest of their places and answers. `latency_ms` has the
+    milliseconds of a one-row prediction of the exported model: `p50`, `p99`. `package_bytes` is
+    the size of the model's own files, without cards and manifest.
     """
 
     seal: str
+    test: str
     rows: int
     champion: Scores
     baseline: Scores

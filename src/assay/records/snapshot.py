@@ -59,6 +59,10 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
     licence: str = ""
     citation: str = ""
 
+    def blobs(self) -> tuple[str, ...]:
+        """Return the table."""
+        return (self.table,)
+
     def column(self, name: str) -> Column:
         """Return the column called `name`; raises KeyError when there is none."""
         for column in self.columns:

@@ -24,3 +24,7 @@ class Split(Record, frozen=True, kw_only=True, tag="split@1"):
     rows: str
     ordered: bool = False
     note: str = ""
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the parts of the rows."""
+        return (self.rows,)

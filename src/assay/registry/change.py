@@ -25,7 +25,10 @@ def register(context: Context, package: Package, verdict: str) -> ModelVersion:
         )
         registry = fold(context.ledger.read())
     version = next(v for v in registry.versions[package.name] if v.package == package.digest)
-    if verdict == "accepted" and registry.champion(package.name) != version.version:
+    been_live = any(
+        move.version == version.version for move in registry.moves.get(package.name, [])
+    )
+    if verdict == "accepted" and not been_live:  # or it would undo what a person decided since
         _move(context, version, f"run {context.run} was accepted by its gates", "accepted")
         registry = fold(context.ledger.read())
     return next(

@@ -92,7 +92,8 @@ class Registry:
 
     def live_at(self, name: str, at: str) -> Move | None:
         """Return the move that decided what was live at the time `at` (ISO 8601, UTC)."""
-        self._known(name)
+        if name not in self.versions:
+            self.resolve(name)
         before = [move for move in self.moves.get(name, []) if move.at <= at]
         return before[-1] if before else None
 
@@ -108,10 +109,6 @@ class Registry:
             else:
                 stack.append(move.version)
         return stack[-2] if len(stack) > 1 else None
-
-    def _known(self, name: str) -> None:
-        if name not in self.versions:
-            self.resolve(name)
 
 
 def fold(events: Iterable[Event]) -> Registry:

@@ -23,7 +23,7 @@ def candidates(classes: int, rows: int, text: Sequence[str]) -> tuple[Candidate,
     """Return boosted trees, linear models and forests; `classes` is 0 for a number."""
     words = {"text": list(text)}
     return tuple(
-        Candidate(name=name, kind=kind, params=params | words)
+        Candidate(name=name, kind=kind, params=params | words, stops_early=kind == "boosting")
         for name, kind, params in _declared(classes, rows, text=bool(text))
     )
 

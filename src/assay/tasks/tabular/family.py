@@ -21,7 +21,7 @@ class Tabular:
     """Rows with typed columns; `kernel.family.Family` says what each method does."""
 
     id = "tabular@1"
-    capabilities = Capabilities()
+    capabilities = Capabilities(libraries=("scikit-learn", "lightgbm", "onnx", "onnxruntime"))
 
     def problem(self, spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Problem:
         """State task, classes, features and metrics; raises DataError and SpecError."""
