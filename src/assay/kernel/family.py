@@ -23,6 +23,7 @@ class Capabilities:
     """What a family needs and can do, so that no caller asks for its name.
 
     `libraries` are the distributions that decide its numbers: a new version is another engine.
+    `trainer` is the dotted path of what training imports, for a caller that loads it ahead.
     """
 
     needs_labels: bool = True
@@ -30,6 +31,7 @@ class Capabilities:
     deterministic: bool = True
     exportable: bool = True
     libraries: tuple[str, ...] = ()
+    trainer: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,15 @@ class Predictions:
 
 
 def class_labels(target: pl.Series) -> pl.Series:
-    """Return a target as text: whole numbers without a decimal point, booleans in lower case."""
-    if target.dtype.is_float():
-        whole = target.cast(int, strict=False)
-        target = whole if bool((whole == target).all()) else target
-    return target.cast(str)
+    """Return a target as text: whole numbers without a decimal point, booleans in lower case.
+
+    Each value by itself, so that a part of a column gets the same labels as the whole.
+    """
+    text = target.cast(str)
+    if not target.dtype.is_float():
+        return text
+    whole = target.cast(int, strict=False)
+    return whole.cast(str).zip_with((whole == target).fill_null(value=False), text)
 
 
 class Model(Protocol):

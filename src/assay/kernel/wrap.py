@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from assay.errors import TransientFault
 from assay.kernel.stage import Context, Inputs, Note, Stage
 from assay.records.base import Record, digest
+
+T = TypeVar("T")
 
 RETRIES = 2
 """How often a stage is tried again after a TransientFault."""
@@ -75,17 +78,22 @@ def measured(_: Stage, call: Call) -> Call:
     return wrapped
 
 
+def attempt(work: Callable[[], T], name: str, context: Context) -> T:
+    """Return what `work` gives, tried again after 0.5 s and 1 s when the fault lies outside."""
+    for tried in range(RETRIES):
+        try:
+            return work()
+        except TransientFault as fault:
+            context.notify(Note(name, f"trying again: {fault.message}"))
+            time.sleep(0.5 * (tried + 1))
+    return work()
+
+
 def retried(stage: Stage, call: Call) -> Call:
-    """Try again what failed for a reason outside, after 0.5 s and 1 s."""
+    """Try again what failed for a reason outside."""
 
     def wrapped(inputs: Inputs, context: Context) -> Outcome:
-        for attempt in range(RETRIES):
-            try:
-                return call(inputs, context)
-            except TransientFault as fault:
-                context.notify(Note(stage.name, f"trying again: {fault.message}"))
-                time.sleep(0.5 * (attempt + 1))
-        return call(inputs, context)
+        return attempt(lambda: call(inputs, context), stage.name, context)
 
     return wrapped
 

@@ -72,8 +72,9 @@ def check(
 
     Raises AssayError for what a person has to mend.
     """
-    _, context, file = open_project(project, store, notify, allow_code=allow_code)
-    prepared = prepare(file, (*overrides, *as_overrides(settings)), context)
+    overrides = (*overrides, *as_overrides(settings))
+    _, context, file = open_project(project, overrides, store, notify, allow_code=allow_code)
+    prepared = prepare(file, overrides, context)
     progress = loop.run(CHECKS, prepared.given(), context)
     return CheckResult(
         prepared, take(progress.records, "split", Split), take(progress.records, "audit", Audit)

@@ -129,6 +129,8 @@ def _propose(
     analysis = analyse(snapshot, section.target)
     missing = sum(step.cells for step in snapshot.cleaning if step.rule == "missing-target")
     look = _look(name, section, snapshot, (*found.dropped, *analysis.drop), analysis.split, store)
+    out = {column for column, _ in look.drop}
+    settled = {"split.time_on"} if look.split.time_on else set()
     proposal = propose(
         name,
         section.source or "",
@@ -137,10 +139,12 @@ def _propose(
         load_family(look.problem.family).default_gates(look.problem),
         split=look.split,
         drop=look.drop,
-        notes=analysis.notes,
-        suggest={path: name for path, name in analysis.suggest.items() if path != "split.time_on"}
-        if look.split.time_on
-        else analysis.suggest,
+        notes=[note for note in analysis.notes if note[0] not in out],
+        suggest={
+            path: column
+            for path, column in analysis.suggest.items()
+            if path not in settled and column not in out
+        },
         reasons=_reasons(look.problem),
         missing_target_rows=missing,
         duplicates=look.copies,

@@ -147,7 +147,7 @@ def predict_file(model: Model, file: Path, out: Path) -> int:
     Returns the number of rows.
 
     Raises:
-        UsageError: the ending of `out` is not one that can be written.
+        UsageError: the ending of `out` is not one that can be written, or `out` is `file` itself.
         DataError: the file cannot be read, or does not fit the model.
         StoreError: there is no room or no right to write.
     """
@@ -157,6 +157,14 @@ def predict_file(model: Model, file: Path, out: Path) -> int:
             "the ending of the output file names no format that can be written",
             got=out.name,
             allowed=WRITERS,
+        )
+    if file.exists() and out.exists() and file.samefile(out):
+        raise UsageError(
+            "PREDICT-SAME-FILE",
+            "the output file is the input file, which would be lost",
+            where=str(file),
+            got=str(out),
+            hint="write to another file with -o",
         )
     raw = read_any(file)
     answer = answers(model._ask(raw), model.signature)

@@ -22,16 +22,20 @@ from assay.errors import Mistakes, SpecError
 from assay.kernel.family import Family
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Note
+from assay.kernel.wrap import attempt
+from assay.metrics import get
 from assay.records.base import Record, digest
 from assay.records.engine import Engine
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
-from assay.records.spec import GateSpec, ProjectSpec
+from assay.records.spec import GateSpec, ProjectSpec, SplitSection
 from assay.spec.load import load as load_spec
 from assay.spec.toml import render
 
 LIBRARIES = ("numpy", "polars")
 PROPOSED = "project.proposed"
+ONE_VALIDATION_PART = 200_000
+"""Rows from which one validation part takes the place of five folds."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,20 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
     """
     start = time.perf_counter()
     spec = read_spec(project, overrides, context)
+    _check_gates(spec)
     folder = project.parent
     context.notify(Note("data", f"reading {spec.data.source or 'the query'}"))
-    snapshot = ingest(
-        spec.data,
-        spec.features,
-        folder,
-        context.store,
-        allow_code=context.allow_code,
-        resolve=lambda name: get_dataset(name, context.notify),
+    snapshot = attempt(
+        lambda: ingest(
+            spec.data,
+            spec.features,
+            folder,
+            context.store,
+            allow_code=context.allow_code,
+            resolve=lambda name: get_dataset(name, context.notify),
+        ),
+        "data",
+        context,
     )
     snapshot = _with_licence(snapshot, spec)
     _check_slices(spec, snapshot)
@@ -101,7 +110,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         positive=problem.positive,
         primary=problem.primary,
         also=problem.also,
-        split=family.split_policy(spec.split, problem),
+        split=_folds(family.split_policy(spec.split, problem), spec, snapshot.rows),
         slices=spec.slices,
         gates=gates,
     )
@@ -115,6 +124,27 @@ def _with_licence(snapshot: DataSnapshot, spec: ProjectSpec) -> DataSnapshot:
         return snapshot
     known = entry(name)
     return msgspec.structs.replace(snapshot, licence=known.licence, citation=known.citation)
+
+
+def _folds(policy: SplitSection, spec: ProjectSpec, rows: int) -> SplitSection:
+    """Return the policy with one validation part for a large table, unless a person chose folds."""
+    chosen = any(c.path == "split.folds" and c.agency != "default" for c in spec.choices)
+    if chosen or rows < ONE_VALIDATION_PART:
+        return policy
+    return msgspec.structs.replace(policy, folds=1)
+
+
+def _check_gates(spec: ProjectSpec) -> None:
+    """Refuse a gate that can never be judged, before anything is read or fitted."""
+    for place, gate in enumerate(spec.gates):
+        if gate.beats is not None and get(gate.metric).operational:
+            raise SpecError(
+                "GATE-BASELINE",
+                f"{gate.metric} is measured on the champion's package; a baseline has none",
+                where=f"gates.{place}.beats",
+                got=gate.beats,
+                hint="set at_most in place of beats",
+            )
 
 
 def _check_slices(spec: ProjectSpec, snapshot: DataSnapshot) -> None:

@@ -22,6 +22,7 @@ from assay.records.decision import Decision
 from assay.records.package import Package
 from assay.records.spec import Agency
 from assay.registry.change import register
+from assay.spec.load import load as load_spec
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
 PROCESSES_FROM = 15_000
@@ -56,12 +57,15 @@ def run(
     Raises:
         AssayError: what a person has to mend, each with what to try next.
     """
-    workspace, context, file = open_project(project, store, notify, allow_code=allow_code)
+    overrides = (*overrides, *as_overrides(settings))
+    workspace, context, file = open_project(
+        project, overrides, store, notify, allow_code=allow_code
+    )
     lock = f"run-{digest(str(file.resolve()))[:12]}"
     waiting = workspace.lock(lock, lambda text: notify(Note("wait", text)))
     with waiting, workspace.session():
         start = time.perf_counter()
-        prepared = prepare(file, (*overrides, *as_overrides(settings)), context)
+        prepared = prepare(file, overrides, context)
         context.run = prepared.run
         entry = history.runs(workspace.ledger.read()).get(prepared.run)
         if entry is None or not _whole(entry, context):
@@ -85,10 +89,16 @@ def _whole(entry: history.RunEntry, context: Context) -> bool:
 
 
 def open_project(
-    project: str | Path, store: str | Path | None, notify: Notify, *, allow_code: bool = True
+    project: str | Path,
+    overrides: Sequence[str],
+    store: str | Path | None,
+    notify: Notify,
+    *,
+    allow_code: bool = True,
 ) -> tuple[Workspace, Context, Path]:
     """Return the store, a context, and the project file for work on a project."""
     file = project_file(project)
+    load_spec(file, overrides)  # before the store: a broken file leaves nothing behind
     workspace = open_workspace(store or default_location(file.parent))
     context = Context(
         workspace.store,

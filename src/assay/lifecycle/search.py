@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assay.errors import AssayError, DataError, SpecError
 from assay.kernel.family import Predictions, Rows
+from assay.kernel.loader import load
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.ensemble import select
@@ -186,7 +187,9 @@ def fit_fold(
 
     A library that fails on these rows gives a failed fit, not a failed search.
     """
-    family = load_family(problem.family)  # its libraries load here, outside of the time that counts
+    family = load_family(problem.family)
+    if family.capabilities.trainer:
+        load(family.capabilities.trainer)  # outside of the time that counts
     start = time.perf_counter()
     try:
         part, stop = _held_back(train, ordered, seed) if candidate.stops_early else (train, None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from assay.data.audit import audit
 from assay.data.content import read_table
 from assay.data.split import is_ordered, split
@@ -28,17 +26,12 @@ from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import AuditSection, SplitSection
 from assay.records.split import Split
 
-ONE_VALIDATION_PART = 200_000
-"""From so many rows on, one validation part takes the place of five folds."""
-
 
 def split_stage(inputs: Inputs, context: Context) -> Split:
     """Set the test rows aside."""
     policy = take(inputs, "spec.split", SplitSection)
     problem = take(inputs, "problem", Problem)
     snapshot = take(inputs, "snapshot", DataSnapshot)
-    if snapshot.rows >= ONE_VALIDATION_PART:
-        policy = msgspec.structs.replace(policy, folds=1)
     words, parts, note = split(policy, problem, read_table(snapshot, context.store))
     fixed = policy.folds == 1
     valid = int((parts == 0).sum()) if fixed else 0

@@ -95,7 +95,9 @@ def verify(
         return _store(open_workspace(nested if nested.is_dir() else folder, create=False))
     workspace = open_workspace(store or default_location(None), create=False)
     if not target:
-        return _store(workspace)
+        found = _store(workspace)
+        found.rerun = _run(workspace, "last", notify, rerun=True).rerun if rerun else {}
+        return found
     if "@" in target:
         return _packages([package_path(target, store)])
     return _run(workspace, target, notify, rerun=rerun)

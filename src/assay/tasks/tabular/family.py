@@ -8,20 +8,28 @@ import msgspec
 import polars as pl
 
 from assay.kernel.family import Capabilities, Model, Predictor, Rows
+from assay.kernel.loader import load
 from assay.records.audit import Finding
 from assay.records.fitted import Candidate, Field, Signature
 from assay.records.report import Curve
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec, SplitSection
-from assay.tasks.tabular import baseline, candidates, explain, export, models, nasty, problem
-from assay.tasks.tabular.models import TabularModel
+from assay.tasks.tabular import candidates, explain, nasty, problem
+
+# The libraries that train take seconds to import: what needs them is loaded on first use.
+_BASELINES = "assay.tasks.tabular.baseline:baselines"
+_FIT = "assay.tasks.tabular.models:fit"
+_RESTORE = "assay.tasks.tabular.models:restore"
+_EXPORT = "assay.tasks.tabular.export:export"
 
 
 class Tabular:
     """Rows with typed columns; `kernel.family.Family` says what each method does."""
 
     id = "tabular@1"
-    capabilities = Capabilities(libraries=("scikit-learn", "lightgbm", "onnx", "onnxruntime"))
+    capabilities = Capabilities(
+        libraries=("scikit-learn", "lightgbm", "onnx", "onnxruntime"), trainer=_FIT
+    )
 
     def problem(self, spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Problem:
         """State task, classes, features and metrics; raises DataError and SpecError."""
@@ -52,7 +60,10 @@ class Tabular:
 
     def baselines(self, problem: Problem, columns: Sequence[Column]) -> tuple[Candidate, ...]:
         """Return a constant, the best single column, and a linear model."""
-        return baseline.baselines(bool(problem.classes), _text(problem, columns))
+        found: tuple[Candidate, ...] = load(_BASELINES)(
+            bool(problem.classes), _text(problem, columns)
+        )
+        return found
 
     def candidates(
         self, problem: Problem, columns: Sequence[Column], rows: int
@@ -69,19 +80,22 @@ class Tabular:
         rounds: int | None,
         seed: int,
         threads: int,
-    ) -> TabularModel:
+    ) -> Model:
         """Fit encoder and model on `train` alone; `valid` only stops boosting early."""
-        return models.fit(candidate, problem, train, valid, rounds, seed, threads)
+        model: Model = load(_FIT)(candidate, problem, train, valid, rounds, seed, threads)
+        return model
 
-    def restore(self, candidate: Candidate, problem: Problem, state: bytes) -> TabularModel:
+    def restore(self, candidate: Candidate, problem: Problem, state: bytes) -> Model:
         """Rebuild a fitted model from its state."""
-        return models.restore(candidate, problem, state)
+        model: Model = load(_RESTORE)(candidate, problem, state)
+        return model
 
     def export(
         self, members: Sequence[tuple[Model, float]], problem: Problem, inputs: Sequence[Field]
     ) -> tuple[dict[str, bytes], Signature]:
         """Return an ONNX graph of the weighted mean and its encoders as JSON."""
-        return export.export(members, problem, inputs)
+        package: tuple[dict[str, bytes], Signature] = load(_EXPORT)(members, problem, inputs)
+        return package
 
     def nasty_rows(self, problem: Problem, train: Rows, seed: int) -> pl.DataFrame:
         """Return training rows with missing, unseen and extreme values."""
