@@ -6,10 +6,12 @@ With `--json` everything for people goes to standard error.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -28,11 +30,17 @@ COLOURS = {
     "note": "cyan",
 }
 
+LAST = 24
+"""Characters that the last column of a table keeps on any terminal."""
+
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave a reader that has gone, such as `head`, to `main`: it is no fault."""
-        raise BrokenPipeError
+        """Go on without a reader that has gone, such as `head`: the work and its verdict count."""
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        except io.UnsupportedOperation:  # not a real file, so there is nothing to point elsewhere
+            self.quiet = True
 
 
 def console_for(args: argparse.Namespace) -> Console:
@@ -50,12 +58,24 @@ def coloured(word: str, text: str = "") -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> Table:
-    """Return a plain table; cells are text, never markup."""
-    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for header in headers:
-        made.add_column(header, style=None, header_style="dim", overflow="fold")
-    for row in rows:
-        made.add_row(*(escape(str(cell)) for cell in row))
+    """Return a plain table; cells are text, never markup.
+
+    Only the last column folds where the terminal is narrow, so that names stay whole.
+    """
+    made = Table(
+        title=title or None, title_justify="left", box=None, pad_edge=False,
+        show_header=any(headers),
+    )  # fmt: skip
+    texts = [[str(cell) for cell in row] for row in rows]
+    for place, header in enumerate(headers):
+        last = place == len(headers) - 1
+        width = max((cell_len(row[place]) for row in texts), default=0)
+        made.add_column(
+            header, header_style="dim", overflow="fold", no_wrap=not last,
+            min_width=min(max(width, cell_len(header)), LAST) if last else width,
+        )  # fmt: skip
+    for row in texts:
+        made.add_row(*map(escape, row))
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,9 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
     console.print(f"[green]✓[/green] {escape(relative(result.file))}\n")
     console.print(escape(result.text))
     console.print("[bold]Next:[/bold]")
-    folder = escape(relative(args.folder))
-    console.print(
-        f"  $EDITOR {escape(relative(result.file))}   [dim]make question and gates yours[/dim]"
-    )
+    folder = escape(shlex.quote(relative(args.folder)))
+    file = escape(shlex.quote(relative(result.file)))
+    console.print(f"  $EDITOR {file}   [dim]make question and gates yours[/dim]")
     console.print(f"  assay check {folder}   [dim]what the audit says, without training[/dim]")
     console.print(f"  assay run {folder}   [dim]all the way to a judged model[/dim]")
     return 0, result.to_dict()

@@ -34,7 +34,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 EXIT_CODES = """\
 exit codes: 0 accepted or done, 1 a fault of Assay, 2 wrong use (file, flag, data),
-            3 rejected by a gate or stopped by the audit, 4 inconclusive, 5 tampered"""
+            3 rejected by a gate, stopped by the audit, or refused, 4 inconclusive,
+            5 tampered, 130 interrupted (the same command resumes)"""
 
 EXAMPLES = """\
 examples:
@@ -75,6 +76,8 @@ def _main(words: list[str]) -> int:
     chosen = next((word for word in words if not word.startswith("-")), None)
     parser, command = build_parser(chosen)
     if chosen is None and not {"-h", "--help", "--version"} & set(words):
+        if "--json" in words:
+            parser.error("a command is missing")
         parser.print_help(sys.stderr)
         return 2
     args = parser.parse_args(words)

@@ -48,15 +48,20 @@ def _moved(args: argparse.Namespace, version: ModelVersion) -> tuple[int, Any]:
 
 def _history(args: argparse.Namespace) -> tuple[int, Any]:
     console, answer = console_for(args), models.history(args.model, args.at, store=args.store)
+    moves = answer["moves"]
     if args.at:
         live = answer["live"]
-        what = f"version {live['version']}" if live else "nothing"
-        console.print(f"{escape(args.model)} at {escape(args.at)}: {what} was live")
+        what = f"version {live['version']} was live" if live else "no version was champion yet"
+        console.print(f"{escape(args.model)} at {escape(args.at)}: {what}")
+        moves = moves[: moves.index(live) + 1] if live else []
+    elif not moves:
+        console.print(f"{escape(args.model)}: no version was champion yet")
     rows = [
         (_time(m["at"]), f"{args.model}@{m['version']}", m["actor"], m["verdict"], m["reason"])
-        for m in answer["moves"]
+        for m in moves
     ]
-    console.print(table(("since (UTC)", "champion", "by", "verdict", "why"), rows))
+    if rows:
+        console.print(table(("since (UTC)", "champion", "by", "verdict", "why"), rows))
     return 0, answer
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from assay.cli.check import add_project
 from assay.cli.command import Command
 from assay.cli.console import console_for, progress
-from assay.cli.verdict import print_verdict
+from assay.cli.verdict import print_next, print_verdict
 from assay.lifecycle.run import run
 
 
@@ -42,6 +42,7 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
         )
     report = result.report()
     print_verdict(console, result, report)
+    print_next(console, result)
     return result.exit_code, {**result.to_dict(), "report": str(report)}
 
 

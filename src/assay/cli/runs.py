@@ -10,9 +10,10 @@ from rich.markup import escape
 
 from assay.cli.command import Command
 from assay.cli.console import console_for, table
-from assay.cli.verdict import estimate, print_findings, print_verdict, relative
+from assay.cli.verdict import estimate, print_findings, print_next, print_verdict, relative
 from assay.lifecycle.result import RunResult, list_runs, open_run
 from assay.metrics import get
+from assay.records.fitted import Leaderboard
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,13 @@ def _run_argument(parser: argparse.ArgumentParser) -> None:
 def _runs(args: argparse.Namespace) -> tuple[int, Any]:
     entries = list_runs(args.store)
     rows = [
-        (e.run, e.status, e.verdict, e.started_at[:19].replace("T", " "), f"{e.seconds:.1f} s")
+        (
+            e.run,
+            e.status,
+            e.verdict,
+            e.started_at[:19].replace("T", " "),
+            "-" if e.status == "interrupted" else f"{e.seconds:.1f} s",
+        )
         for e in entries
     ]
     console_for(args).print(table(("run", "status", "verdict", "started (UTC)", "took"), rows))
@@ -38,51 +45,72 @@ def _show(args: argparse.Namespace) -> tuple[int, Any]:
         console.print()
         print_findings(console, view.audit)
     if view.leaderboard is not None:
-        show = get(view.leaderboard.metric).format
-        trials = (*view.leaderboard.trials, *view.leaderboard.baselines)
-        rows = [
-            (
-                t.candidate.name,
-                "-" if t.score is None else show(t.score),
-                f"{view.leaderboard.weights.get(t.candidate.name, 0):.0%}",
-                f"{t.seconds:.1f} s",
-                t.note or t.status,
-            )
-            for t in trials
-        ]
         title = f"\nOut-of-fold {view.leaderboard.metric}"
-        console.print(table(("candidate", "score", "weight", "fitting", ""), rows, title))
+        headers = ("candidate", "score", "weight", "fitting", "")
+        console.print(table(headers, _trials(view.leaderboard), title))
     if view.report is not None:
         names = list(view.report.champion.metrics)
         champion, baseline = view.report.champion.metrics, view.report.baseline.metrics
         scores = [(n, estimate(n, champion[n]), estimate(n, baseline[n])) for n in names]
         console.print(table(("metric", "champion", "baseline"), scores, "\nTest rows"))
-    console.print(table(("", ""), [*view.versions], "\nVersions"))
+    if view.versions:
+        console.print(table(("", ""), [*view.versions], "\nVersions"))
+    print_next(console, result, without="show")
     return 0, result.to_dict()
+
+
+def _trials(board: Leaderboard) -> list[tuple[str, ...]]:
+    show = get(board.metric).format
+    even = sum(round(100 * weight) for weight in board.weights.values()) == 100
+    return [
+        (
+            t.candidate.name,
+            "-" if t.score is None else show(t.score),
+            f"{board.weights.get(t.candidate.name, 0):.{0 if even else 1}%}",
+            f"{t.seconds:.1f} s",
+            t.note or t.status,
+        )
+        for t in (*board.trials, *board.baselines)
+    ]
 
 
 def _compare(args: argparse.Namespace) -> tuple[int, Any]:
     console = console_for(args)
     a, b = open_run(args.run, args.store), open_run(args.other, args.store)
     facts = [
-        ("verdict", a.verdict, b.verdict),
-        ("seal", a.view.seal_digest[:12], b.view.seal_digest[:12]),
-        ("data", a.view.snapshot.content[:12], b.view.snapshot.content[:12]),
-        ("split", _split(a), _split(b)),
-        ("champion", _champion(a), _champion(b)),
+        ("verdict", a.verdict, b.verdict, ""),
+        ("seal", a.view.seal_digest[:12], b.view.seal_digest[:12], ""),
+        ("data", a.view.snapshot.content[:12], b.view.snapshot.content[:12], ""),
+        ("split", _split(a), _split(b), ""),
+        ("champion", _champion(a), _champion(b), ""),
     ]
-    names = [n for n in a.metrics if n in b.metrics]
-    facts += [(n, estimate(n, a.metrics[n]), estimate(n, b.metrics[n])) for n in names]
-    console.print(table(("", a.run, b.run), facts))
+    gates = _gates(a), _gates(b)
+    facts += [
+        (f"gate {name}", gates[0].get(name, "not asked"), gates[1].get(name, "not asked"), "")
+        for name in dict.fromkeys([*gates[0], *gates[1]])
+    ]
+    difference = {n: b.metrics[n].value - a.metrics[n].value for n in a.metrics if n in b.metrics}
+    facts += [
+        (n, estimate(n, a.metrics[n]), estimate(n, b.metrics[n]), get(n).format(gap))
+        for n, gap in difference.items()
+    ]
+    console.print(table(("", a.run, b.run, "difference"), facts))
     tests = [r.view.report.test if r.view.report else None for r in (a, b)]
     same_rows = tests[0] is not None and tests[0] == tests[1]
-    if not same_rows:
+    if same_rows:
+        console.print("\nBoth were tested on the same rows.")
+    else:
         console.print("\n[yellow]The two were not tested on the same rows.[/yellow]")
     return 0, {
         "runs": [a.to_dict(), b.to_dict()],
         "same_rows": same_rows,
-        "difference": {n: b.metrics[n].value - a.metrics[n].value for n in names},
+        "difference": difference,
     }
+
+
+def _gates(result: RunResult) -> dict[str, str]:
+    decision = result.view.decision
+    return {gate.name: gate.verdict for gate in decision.gates} if decision else {}
 
 
 def _report(args: argparse.Namespace) -> tuple[int, Any]:

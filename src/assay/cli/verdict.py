@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +14,21 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from assay.cli.console import coloured, table
+from assay.data.clean import RULES
 from assay.lifecycle.check import CheckResult
 from assay.lifecycle.result import RunResult
 from assay.metrics import get
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
 from assay.records.report import Estimate, Scores
+from assay.report.text import plural
 
 EVIDENCE_ROWS = 6
 INDENT = (0, 0, 0, 11)
 
 
 def print_verdict(console: Console, result: RunResult, report: Path | None) -> None:
-    """Print seal, split, audit, baseline, champion, gates, package, report, and what to do next."""
+    """Print seal, split, audit, baseline, champion, gates, package and report."""
     view = result.view
     word = "stopped" if view.halted else result.verdict
     console.print()
@@ -39,14 +42,20 @@ def print_verdict(console: Console, result: RunResult, report: Path | None) -> N
         console.print(f"  [dim]verdict  [/dim] not trained: {escape(view.reason)}")
     if report is not None:
         console.print(f"  [dim]report   [/dim] {escape(relative(report))}")
+
+
+def print_next(console: Console, result: RunResult, *, without: str = "") -> None:
+    """Print what to do next; `without` names a command that has just been used."""
     console.print("\nNext:")
     for command, what in next_steps(result):
-        console.print(f"  [dim]# {escape(what)}[/dim]")
-        console.print(f"  {escape(command)}")
+        if not (without and command.startswith(f"assay {without} ")):
+            console.print(f"  [dim]# {escape(what)}[/dim]")
+            console.print(f"  {escape(command)}")
 
 
 def print_findings(console: Console, audit: Audit, *, evidence: bool = False) -> None:
-    """Print the findings, errors first; with evidence for those that stop a run."""
+    """Print the findings, errors first, and what to try; with evidence for those that stop a run.
+    """
     order = {"error": 0, "warning": 1, "note": 2}
     for finding in sorted(audit.findings, key=lambda f: order[f.severity]):
         mark = "accepted" if finding.accepted else finding.severity
@@ -54,9 +63,9 @@ def print_findings(console: Console, audit: Audit, *, evidence: bool = False) ->
             f"  {coloured(finding.severity, f'{mark:<8}')} {finding.code:<20} "
             f"{escape(finding.where)}: {escape(finding.message)}"
         )
-        if finding.severity == "error" and not finding.accepted:
-            if evidence:
-                _print_evidence(console, finding)
+        if evidence and finding.severity == "error" and not finding.accepted:
+            _print_evidence(console, finding)
+        if finding.hint and not finding.accepted:
             console.print(f"           try: {escape(finding.hint)}")
 
 
@@ -72,8 +81,8 @@ def print_check(console: Console, result: CheckResult) -> None:
     )
     for step in snapshot.cleaning:
         console.print(
-            f"  [dim]cleaned  [/dim] {escape(step.where)}: {escape(step.rule)}, "
-            f"{step.cells:,} cells"
+            f"  [dim]cleaned  [/dim] {escape(step.where)}: "
+            f"{escape(RULES.get(step.rule, step.rule))}, {plural(step.cells, 'cell')}"
         )
     console.print(
         f"  [dim]split    [/dim] {escape(result.split.policy)}: {result.split.train:,} train, "
@@ -84,28 +93,29 @@ def print_check(console: Console, result: CheckResult) -> None:
 
 
 def next_steps(result: RunResult) -> list[tuple[str, str]]:
-    """Return three commands that make sense now."""
-    folder = relative(Path(result.entry.folder))
+    """Return commands that make sense now, each with its purpose."""
+    folder = Path(result.entry.folder)
     store = "" if result.workspace.root == Path.cwd() / ".assay" else _store_flag(result)
+    edit = f"$EDITOR {_quoted(folder / 'assay.toml')}"
+    report = (f"assay report {result.run}{store}", "why, on a page to show around")
+    show = (f"assay show {result.run}{store}", "leaderboard, test metrics, versions")
     if result.view.halted:
         return [
-            (
-                f"$EDITOR {folder}/assay.toml",
-                "drop the column, or accept the finding with a reason",
-            ),
-            (f"assay check {folder}", "look again, without training"),
-            (f"assay report {result.run}{store}", "the evidence on a page"),
+            (edit, "drop the column, or accept the finding with a reason"),
+            (f"assay check {_quoted(folder)}", "look again, without training"),
+            report,
         ]
     model = result.view.version
-    name = f"{model.name}@{model.version}" if model else result.run
-    steps = [(f"assay show {result.run}{store}", "leaderboard, slices, versions")]
-    if model and not model.aliases:
-        reason = '--reason "…"'
-        steps.append((f"assay promote {name} {reason}{store}", "take responsibility for it"))
-    else:
-        steps.append((f"assay predict {name} FILE -o answers.csv{store}", "answer for new rows"))
-    steps.append((f"assay verify {result.run} --rerun{store}", "train again and compare"))
-    return steps
+    name = shlex.quote(f"{model.name}@{model.version}") if model else ""
+    if result.verdict == "rejected":
+        return [report, (edit, "better data or columns; a new question gets a new seal"), show]
+    if result.verdict == "inconclusive":
+        steps = [report, (edit, "add rows, or ask for what these rows can show")]
+        take = (f'assay promote {name} --reason "…"{store}', "take responsibility for it")
+        return [*steps, take if model and not model.aliases else show]
+    answer = (f"assay predict {name} FILE -o answers.csv{store}", "answer for new rows")
+    again = (f"assay verify {result.run} --rerun{store}", "train again and compare")
+    return [report, answer if model else show, again]
 
 
 def relative(path: Path) -> str:
@@ -130,7 +140,7 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
         f"{escape(split.policy)}: {split.train:,} train{held}, {split.test:,} test "
         f"(seed {split.seed})",
     )
-    yield "audit", _counts(view.audit)
+    yield "audit", _counts(view.audit, codes=True)
     if view.report is not None:
         yield "baseline", _scores(view.report.baseline, view.seal.primary)
         if view.report.champion.name == view.report.baseline.name:
@@ -139,8 +149,7 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
         else:
             yield "champion", _scores(view.report.champion, view.seal.primary)
             gain = view.report.comparison.difference
-            span = f"[{gain.low:+.4g}, {gain.high:+.4g}]"
-            yield "gain", f"{gain.value:+.4g} {span} on the same rows, more is better"
+            yield "gain", f"{estimate(view.seal.primary, gain)} on the same rows, more is better"
     for gate in view.decision.gates if view.decision else ():
         yield "gate", _gate(gate)
     if view.package is not None:
@@ -174,12 +183,18 @@ def _gate(gate: GateResult) -> str:
     )
 
 
-def _counts(audit: Audit) -> str:
+def _counts(audit: Audit, *, codes: bool = False) -> str:
+    """Return how much was found; with `codes` the warnings are named."""
     counts = Counter("accepted" if f.accepted else f.severity for f in audit.findings)
+    named = dict.fromkeys(
+        f.code for f in audit.findings if f.severity == "warning" and not f.accepted
+    )
     words = [
-        coloured(k, f"{n} {k}{'s' if n > 1 and k != 'accepted' else ''}") for k, n in counts.items()
+        coloured(k, f"{n} {k}" if k == "accepted" else plural(n, k))
+        + (f" ({', '.join(named)})" if codes and k == "warning" else "")
+        for k, n in counts.items()
     ]
-    return f"{len(audit.checks)} checks: {', '.join(words) or 'nothing found'}"
+    return f"{plural(len(audit.checks), 'check')}: {', '.join(words) or 'nothing found'}"
 
 
 def _print_evidence(console: Console, finding: Finding) -> None:
@@ -205,4 +220,9 @@ def _short(value: object) -> str:
 
 
 def _store_flag(result: RunResult) -> str:
-    return f" --store {relative(result.workspace.root)}"
+    return f" --store {_quoted(result.workspace.root)}"
+
+
+def _quoted(path: Path) -> str:
+    """Return the path as a shell takes it."""
+    return shlex.quote(relative(path))

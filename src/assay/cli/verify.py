@@ -8,6 +8,7 @@ from typing import Any
 from assay.cli.command import Command
 from assay.cli.console import console_for, progress
 from assay.lifecycle.verify import verify
+from assay.report.text import plural
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +28,12 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
     with progress(console) as notify:
         found = verify(args.target, rerun=args.rerun, store=args.store, notify=notify)
     parts = [
-        f"{count:,} {name}"
-        for name, count in (
-            ("events in one chain", found.events),
-            ("blobs", found.blobs),
-            ("packages", found.packages),
-            ("package files", found.files),
+        plural(count, *nouns)
+        for count, *nouns in (
+            (found.events, "event in one chain", "events in one chain"),
+            (found.blobs, "blob"),
+            (found.packages, "package"),
+            (found.files, "package file"),
         )
         if count
     ]

@@ -112,7 +112,7 @@ def typing_steps(
     """Return what turning text into `kind` changed; plain CSV numbers are not worth a note."""
     if before.dtype != pl.String or kind not in _NOTES:
         return []
-    rule, changed = _NOTES[kind](before, from_text)
+    rule, changed = _NOTES[kind](before, after, from_text)
     count = int(changed.sum()) if rule else 0
     if not count:
         return []
@@ -120,7 +120,7 @@ def typing_steps(
     return [step(rule, before.name, count, before[row], after[row])]
 
 
-def _number_note(before: pl.Series, from_text: bool) -> tuple[str, pl.Series]:
+def _number_note(before: pl.Series, _: pl.Series, from_text: bool) -> tuple[str, pl.Series]:
     signs = before.is_not_null() & before.cast(pl.Float64, strict=False).is_null()
     if signs.any() or from_text:
         rule = "number-signs" if matches_point(before.filter(signs)).any() else ""
@@ -128,16 +128,21 @@ def _number_note(before: pl.Series, from_text: bool) -> tuple[str, pl.Series]:
     return "number-as-text", before.is_not_null()
 
 
-def _boolean_note(before: pl.Series, _: bool) -> tuple[str, pl.Series]:
+def _boolean_note(before: pl.Series, *_: object) -> tuple[str, pl.Series]:
     return "boolean-words", before.is_not_null()
 
 
-def _datetime_note(before: pl.Series, _: bool) -> tuple[str, pl.Series]:
+def _datetime_note(before: pl.Series, *_: object) -> tuple[str, pl.Series]:
     return "date-as-text", before.is_not_null()
 
 
-_NOTES: dict[ColumnType, Callable[[pl.Series, bool], tuple[str, pl.Series]]] = {
+def _category_note(before: pl.Series, after: pl.Series, _: bool) -> tuple[str, pl.Series]:
+    return "boolean-words", (before != after) & before.str.to_lowercase().is_in(["true", "false"])
+
+
+_NOTES: dict[ColumnType, Callable[[pl.Series, pl.Series, bool], tuple[str, pl.Series]]] = {
     "number": _number_note,
     "boolean": _boolean_note,
     "datetime": _datetime_note,
+    "category": _category_note,
 }

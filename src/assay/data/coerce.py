@@ -180,6 +180,12 @@ def to_text(series: pl.Series) -> pl.Series:
     return series.cast(pl.String)
 
 
+def lower_booleans(series: pl.Series) -> pl.Series:
+    """Write the words true and false as `to_text` writes booleans; other text stays."""
+    lowered = series.str.to_lowercase()
+    return lowered.zip_with(lowered.is_in(["true", "false"]).fill_null(False), series)
+
+
 def per_distinct(series: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """Apply a cell-wise function once for each distinct value when values repeat."""
     distinct = series.unique().drop_nulls()

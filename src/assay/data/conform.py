@@ -11,6 +11,7 @@ import polars as pl
 from assay.data.coerce import (
     coerce,
     is_nested,
+    lower_booleans,
     nested_column,
     plain,
     unread_cells,
@@ -60,6 +61,8 @@ def conform(
         cells = without_missing(plain(series), missing)
         kind = cast(ColumnType, field.type)
         typed = coerce(cells, kind, (readings or {}).get(field.name, ""))
+        if kind == "category":
+            typed = lower_booleans(typed)
         error = unread_cells(cells, typed, kind)
         if error:
             errors.append(error)

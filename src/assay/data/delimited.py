@@ -43,7 +43,12 @@ def read_delimited(data: bytes, where: str) -> Raw:
         text = text.replace(b"\r", b"\n")
     body = text.lstrip(b"\r\n")
     if not body or body.isspace():
-        raise DataError("DATA-EMPTY", "the file is empty", where=where)
+        raise DataError(
+            "DATA-EMPTY",
+            "the file is empty",
+            where=where,
+            hint="write the file again, with a header line and rows below it",
+        )
     separator = sniff(body)
     frame = _fast(body, separator)
     if frame is None:
@@ -192,7 +197,12 @@ def _with_header(frame: pl.DataFrame, where: str) -> Raw:
     names = [(name or "").strip() for name in frame.row(0)]
     frame = frame.slice(1)
     if not frame.height:
-        raise DataError("DATA-EMPTY", "the file has a header but no rows", where=where)
+        raise DataError(
+            "DATA-EMPTY",
+            "the file has a header but no rows",
+            where=where,
+            hint="write the file again, with a header line and rows below it",
+        )
     empty = frame.select(pl.all().is_null().all()).row(0)
     steps, keep, kept_names = [], [], []
     for i, (column, name) in enumerate(zip(frame.columns, names, strict=True)):
@@ -201,7 +211,9 @@ def _with_header(frame: pl.DataFrame, where: str) -> Raw:
             continue
         if not name:
             name = f"column_{i + 1}"
-            steps.append(CleaningStep(rule="blank-header", where=name, cells=1))
+            steps.append(
+                CleaningStep(rule="blank-header", where=name, cells=1, example=f"'' → {name!r}")
+            )
         keep.append(column)
         kept_names.append(name)
     return Raw(frame.select(keep), tuple(kept_names), tuple(steps), text=True)

@@ -17,7 +17,9 @@ from assay.data.coerce import (
     DECIMAL_COMMA,
     coerce,
     is_nested,
+    lower_booleans,
     nested_column,
+    to_number,
     unread_cells,
 )
 from assay.data.content import column_digest, content_digest, put_table
@@ -160,6 +162,7 @@ def _typed(
             "a table of one row shows nothing to learn",
             got=frame.height,
             allowed=["at least 2 rows; some hundred to learn from"],
+            hint="check that data.source names the whole table, and that data.sql keeps its rows",
         )
     table = _columns(frame, data, [*steps, *target_steps], from_text=raw.text)
     return _without_copies(table) if data.duplicates == "drop" else table
@@ -211,11 +214,13 @@ def _unknown(code: str, where: str, name: str, columns: list[str]) -> DataError:
 def _with_target(
     frame: pl.DataFrame, data: DataSection, *, drop: bool
 ) -> tuple[pl.DataFrame, list[CleaningStep]]:
-    """Return the rows that have a target."""
+    """Return the rows that have a target; a number without end is none."""
     target = frame.get_column(data.target)
     if is_nested(target.dtype):
         raise nested_column(data.target, target.dtype, "choose a target with one value in a row")
-    gone = tidy(target, data.missing)[0].is_null()
+    cells = tidy(target, data.missing)[0]
+    endless = _endless(cells) & (data.types.get(data.target, "number") == "number")
+    gone = cells.is_null() | endless
     count = int(gone.sum())
     if not count:
         return frame, []
@@ -223,7 +228,8 @@ def _with_target(
     if count == frame.height or not (drop or data.missing_target == "drop"):
         raise DataError(
             "DATA-TARGET-MISSING",
-            f"{data.target} is missing in {count} of {frame.height} rows",
+            f"{data.target} is missing{' or infinite' if endless.any() else ''} in {count} of "
+            f"{frame.height} rows",
             where=f"column {data.target}, rows {', '.join(map(str, rows))}",
             got=count,
             hint='set data.missing_target = "drop" to leave these rows out'
@@ -233,6 +239,15 @@ def _with_target(
     example = f"rows {', '.join(map(str, rows))}"
     note = CleaningStep(rule="missing-target", where=data.target, cells=count, example=example)
     return frame.filter(~gone), [note]
+
+
+def _endless(cells: pl.Series) -> pl.Series:
+    """Say of each cell whether it is infinite, in a column of nothing but numbers."""
+    if cells.dtype == pl.String or cells.dtype.is_numeric():
+        numbers = to_number(cells)
+        if numbers.null_count() == cells.null_count():
+            return numbers.is_infinite().fill_null(False)
+    return pl.repeat(False, len(cells), eager=True)
 
 
 def _without_copies(table: _Table) -> _Table:
@@ -293,13 +308,17 @@ def _column(
         )
     found = _inferred(cells, data)
     typed = coerce(cells, found.type, found.reading)
+    if found.type == "category" and series.name != data.target:
+        typed = lower_booleans(typed)
     error = unread_cells(cells, typed, found.type)
     if error:
         raise error
-    if found.reading == DECIMAL_COMMA:
-        steps.append(step(DECIMAL_COMMA, series.name, len(cells) - cells.null_count()))
-    elif found.note:
-        steps.append(step(found.note, series.name, found.cells))
+    rule = DECIMAL_COMMA if found.reading == DECIMAL_COMMA else found.note
+    if rule:
+        changed = cells.str.contains("," if rule == DECIMAL_COMMA else "")
+        row = changed.fill_null(False).arg_max() or 0
+        count = len(cells) - cells.null_count()
+        steps.append(step(rule, series.name, count, cells[row], typed[row]))
     else:
         steps += typing_steps(cells, typed, found.type, from_text=from_text)
     return typed, found.type, steps

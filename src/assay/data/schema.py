@@ -31,19 +31,19 @@ _ID_NAME = re.compile(
 _ID_CAMEL = re.compile(r"[a-z](ID|Id|Key)$")
 _COUNTS_NAME = re.compile(r"year|month|week|day|hour|age|date|time", re.I)
 _LEADING_ZERO = r"^0\d"
+_CODE = r"^\S*\d\S*$"
 
 
 @dataclass(frozen=True)
 class Inferred:
     """A column's type, the reading that its ambiguous cells need, and what was undecided.
 
-    `note` names the cleaning rule that says how dates were taken; `cells` counts them.
+    `note` names the cleaning rule that says how dates were taken.
     """
 
     type: ColumnType
     reading: str = ""
     note: str = ""
-    cells: int = 0
 
 
 def infer(series: pl.Series, *, is_target: bool = False) -> Inferred:
@@ -165,10 +165,10 @@ def _as_dates(full: pl.Series) -> Inferred | None:
     if parse_dates(distinct, day_first=dates.day_first).null_count():
         return None
     if dates.day_first:
-        return Inferred("datetime", DAY_FIRST, DAY_FIRST, len(full))
+        return Inferred("datetime", DAY_FIRST, DAY_FIRST)
     if dates.undecided:
-        return Inferred("datetime", "", "month-first", len(full))
-    return Inferred("datetime", "", "date-forms" if len(ways) > 1 else "", len(full))
+        return Inferred("datetime", "", "month-first")
+    return Inferred("datetime", "", "date-forms" if len(ways) > 1 else "")
 
 
 def _too_many_ways(distinct: pl.Series, names: pl.Series, ways: list[str]) -> DataError:
@@ -195,6 +195,7 @@ def _kind_of_text(full: pl.Series, sample: pl.Series) -> ColumnType:
     long = isinstance(length, float) and length > 100
     if long or (words > 4 and unique > 0.5):
         return "text"
-    if unique >= 0.95 and len(full) >= ID_ROWS:
+    codes = unique >= 0.9 and bool(sample.str.contains(_CODE).all())
+    if (unique >= 0.95 or codes) and len(full) >= ID_ROWS:
         return "text" if words >= 2 else "id"
     return "category"

@@ -89,8 +89,9 @@ def _readable(path: Path, entries: Iterator[Path]) -> list[Path]:
         raise DataError(
             "DATA-NOT-FOUND",
             "there is no data file here",
-            where=path.name,
+            where=str(path),
             allowed=[*READABLE, ".csv.gz"],
+            hint="put the table here in one of these forms, or name another file",
         )
     return found
 
@@ -107,10 +108,12 @@ def _not_found(source: str, path: Path) -> DataError:
     return DataError(
         "DATA-NOT-FOUND",
         f"there is no file {source}",
+        where=str(path.absolute()),
         got=source,
         allowed=near,
-        hint="a relative path starts at the folder of the project file; "
-        "`assay data list` shows the tables of the catalogue",
+        hint=f"did you mean {near[0]}?"
+        if near
+        else "name a file that is there; `assay data list` shows the tables of the catalogue",
     )
 
 
@@ -137,7 +140,12 @@ def read_file(path: Path) -> Raw:
     data = _bytes(path)
     where = path.name
     if not data:
-        raise DataError("DATA-EMPTY", "the file is empty", where=where)
+        raise DataError(
+            "DATA-EMPTY",
+            "the file is empty",
+            where=where,
+            hint="write the file again, with a header line and rows below it",
+        )
     for magic, what, advice in _FOREIGN:
         if data.startswith(magic):
             raise _no_table(where, f"this is {what}, not a table", advice)
@@ -147,7 +155,12 @@ def read_file(path: Path) -> Raw:
         reason = str(error).splitlines()[0]
         raise _no_table(where, f"the file is damaged: {reason}", "write the file again") from error
     if not raw.frame.height:
-        raise DataError("DATA-EMPTY", "the file has columns but no rows", where=where)
+        raise DataError(
+            "DATA-EMPTY",
+            "the file has columns but no rows",
+            where=where,
+            hint="write the file again, with a header line and rows below it",
+        )
     check_cells(raw.frame, where)
     return raw
 
@@ -205,7 +218,12 @@ def _read_json(data: bytes, where: str) -> pl.DataFrame:
     """Read JSON lines, or one array of objects."""
     text = data.strip()
     if not text:
-        raise DataError("DATA-EMPTY", "the file is empty", where=where)
+        raise DataError(
+            "DATA-EMPTY",
+            "the file is empty",
+            where=where,
+            hint="write the file again, with a header line and rows below it",
+        )
     if text.startswith(b"["):
         return _objects(_decode_json(text, where, 1), where)
     try:

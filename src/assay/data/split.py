@@ -166,7 +166,8 @@ def _times(table: pl.DataFrame, name: str, key: str) -> Indices:
             f"{name} holds neither dates nor numbers, so its rows have no order in time",
             where=f"split.{key}",
             got=str(column.dtype),
-            hint=f'set data.types."{name}" = "datetime", or split on another column',
+            hint=f'if it counts time, set data.types."{name}" = "number"; if it holds dates, '
+            '"datetime"; or split on another column',
         )
     return _codes(column)
 
@@ -338,7 +339,8 @@ def _by_group_and_time(
     )
     parts[train] = blocks[groups[train]]
     note = f"{late.sum()} of {len(sizes)} groups are test groups; {(~kept).sum()} rows are left out"
-    return parts, note + ": test groups before the cut in time, training groups after it"
+    note += ": test groups before the cut in time, training groups after it. Folds are whole groups"
+    return parts, f"{note}, so a fold may train on rows that are later than those it validates"
 
 
 def _best_cut(times: Indices, test: NDArray[np.bool_]) -> int:

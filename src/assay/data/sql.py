@@ -77,7 +77,12 @@ def _sql_error(reason: str, sql: str, allowed: list[str]) -> DataError:
 
 def _not_empty(raw: Raw) -> Raw:
     if not raw.frame.height:
-        raise DataError("DATA-EMPTY", "the query returns no rows", where="data.sql")
+        raise DataError(
+            "DATA-EMPTY",
+            "the query returns no rows",
+            where="data.sql",
+            hint="run the query by hand, and loosen its conditions until it returns rows",
+        )
     check_cells(raw.frame, "data.sql")
     return raw
 

@@ -43,6 +43,7 @@ def code_of(transform: str, folder: Path) -> Code:
             f"there is no readable file {file} in the project folder",
             where="features.transform",
             got=transform,
+            hint=f"write {file} next to the project file, or correct features.transform",
         ) from error
     return Code(entry=transform, file=file.as_posix(), digest=digest_of(content))
 
@@ -106,7 +107,13 @@ def _project_code(code: Code, folder: Path) -> Iterator[Callable[[pl.DataFrame],
 def _function(code: Code, folder: Path, name: str) -> Callable[[pl.DataFrame], Any]:
     spec = importlib.util.spec_from_file_location(name, folder / code.file)
     if spec is None or spec.loader is None:
-        raise DataError("TRANSFORM-NOT-FOUND", f"{code.file} cannot be imported", got=code.entry)
+        raise DataError(
+            "TRANSFORM-NOT-FOUND",
+            f"{code.file} cannot be imported",
+            where="features.transform",
+            got=code.entry,
+            hint="name a Python file of the project folder",
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -120,6 +127,7 @@ def _function(code: Code, folder: Path, name: str) -> Callable[[pl.DataFrame], A
             f"{code.file} has no function of that name",
             where="features.transform",
             got=code.entry,
+            hint=f"define it in {code.file}, or correct the name after the colon",
         )
     return function  # type: ignore[no-any-return]  # a stranger's function, checked on use
 

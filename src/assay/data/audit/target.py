@@ -110,7 +110,8 @@ def _tiny(train: int, test: int, *, binary: bool) -> Severity | None:
 def few_rows(subject: Subject) -> Iterator[Finding]:
     """Find gates whose interval will be too wide to decide anything."""
     test = subject.test[subject.known[subject.test]]
-    positives = int((subject.target[test] == subject.problem.positive_code).sum())
+    classes, code = subject.problem.classes, subject.problem.positive_code
+    positives = int((subject.target[test] == code).sum()) if classes else 0
     for gate in subject.gates if len(test) else ():
         threshold = gate.at_least if gate.at_least is not None else gate.at_most
         unfit = gate.metric in TWO_CLASSES and subject.problem.positive is None

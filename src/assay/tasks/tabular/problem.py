@@ -18,6 +18,8 @@ Task = Literal["binary", "multiclass", "regression"]
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_CLASSES = 100
 FEWEST_ROWS = 10
+WRITTEN = "the project file says so"
+"""The reason for what would not have been inferred."""
 POSITIVE_NAMES = frozenset({"yes", "y", "true", "t", "1", "positive", "pos"})
 
 
@@ -72,8 +74,7 @@ def state(spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Probl
     chosen, why = default_primary(task, rate)
     primary = spec.metric.primary or chosen
     _check_metrics(task, spec.metric.primary, spec.metric.also, spec.gates)
-    if spec.metric.primary is None:
-        reason += f"; metric {primary}: {why}"
+    reason += f"; metric {primary}: {why if primary == chosen else WRITTEN}"
     return Problem(
         family="tabular",
         task=task,
@@ -120,17 +121,23 @@ def _known(target: pl.Series) -> pl.Series:
 
 def _task(spec: ProjectSpec, target: _Target) -> tuple[Task, str]:
     """Return the task and one clause that says why."""
-    if spec.project.task is not None:
-        return _given_task(spec.project.task, target)
+    if spec.project.task is None:
+        return _inferred_task(target, spec.metric.primary)
+    task = _given_task(spec.project.task, target)
+    inferred, reason = _inferred_task(target, None)
+    return task, reason if task == inferred else WRITTEN
+
+
+def _inferred_task(target: _Target, metric: str | None) -> tuple[Task, str]:
     distinct = target.distinct
     if distinct == 2:
         return "binary", f"{target.name} has two values"
     if not target.numeric:
-        return _many_classes(target, f"{target.name} has {distinct} named values")
-    if target.whole and spec.metric.primary in names_for("multiclass"):
-        return _many_classes(target, f"{spec.metric.primary} is a metric of classes")
-    if spec.metric.primary in names_for("regression"):
-        return "regression", f"{spec.metric.primary} is a metric of numbers"
+        return _many_classes(target), f"{target.name} has {distinct} named values"
+    if target.whole and metric in names_for("multiclass"):
+        return _many_classes(target), f"{metric} is a metric of classes"
+    if metric in names_for("regression"):
+        return "regression", f"{metric} is a metric of numbers"
     if not target.whole:
         return "regression", f"{target.name} is a number with decimals"
     sizes = target.values.value_counts()["count"].to_numpy()
@@ -139,8 +146,7 @@ def _task(spec: ProjectSpec, target: _Target) -> tuple[Task, str]:
     return "regression", f"{target.name} is a whole number with {distinct} values"
 
 
-def _given_task(task: str, target: _Target) -> tuple[Task, str]:
-    reason = "the project file says so"
+def _given_task(task: str, target: _Target) -> Task:
     if task not in TASKS:
         raise SpecError(
             "SPEC-TASK",
@@ -158,7 +164,7 @@ def _given_task(task: str, target: _Target) -> tuple[Task, str]:
                 got=str(target.values[0]),
                 hint='clean the column, or set task = "multiclass"',
             )
-        return "regression", reason
+        return "regression"
     if task == "binary" and target.distinct != 2:
         raise DataError(
             "DATA-NOT-BINARY",
@@ -169,11 +175,11 @@ def _given_task(task: str, target: _Target) -> tuple[Task, str]:
             hint='set task = "multiclass", or remove the line to let Assay choose',
         )
     if task == "multiclass":
-        return _many_classes(target, reason)
-    return "binary", reason
+        return _many_classes(target)
+    return "binary"
 
 
-def _many_classes(target: _Target, reason: str) -> tuple[Task, str]:
+def _many_classes(target: _Target) -> Task:
     if target.distinct > MOST_CLASSES:
         raise DataError(
             "DATA-TOO-MANY-CLASSES",
@@ -183,9 +189,7 @@ def _many_classes(target: _Target, reason: str) -> tuple[Task, str]:
             allowed=[f"at most {MOST_CLASSES}"],
             hint="join rare classes, or name another target",
         )
-    if target.distinct == 2:
-        return "binary", reason
-    return "multiclass", reason
+    return "binary" if target.distinct == 2 else "multiclass"
 
 
 def _positive(given: str | None, counts: dict[str, int]) -> str:
