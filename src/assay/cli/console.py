@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -43,6 +43,15 @@ class _Console(Console):
             self.quiet = True
 
 
+class _Table(Table):
+    """A table that is wider than a narrow terminal, which wraps it, rather than cut off."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        least = sum((column.min_width or 0) + 1 for column in self.columns)
+        wide = options.update(width=max(options.max_width, least))
+        return super().__rich_console__(console, wide)
+
+
 def console_for(args: argparse.Namespace) -> Console:
     """Return where text for people goes; 120 columns where no terminal says otherwise."""
     console = _Console(stderr=args.json, highlight=False, soft_wrap=True)
@@ -62,7 +71,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str =
 
     Only the last column folds where the terminal is narrow, so that names stay whole.
     """
-    made = Table(
+    made = _Table(
         title=title or None, title_justify="left", box=None, pad_edge=False,
         show_header=any(headers),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from assay.records.report import Estimate, Scores
 from assay.report.text import plural
 
 EVIDENCE_ROWS = 6
-INDENT = (0, 0, 0, 11)
+INDENT = 11
 
 
 def print_verdict(console: Console, result: RunResult, report: Path | None) -> None:
@@ -54,8 +54,7 @@ def print_next(console: Console, result: RunResult, *, without: str = "") -> Non
 
 
 def print_findings(console: Console, audit: Audit, *, evidence: bool = False) -> None:
-    """Print the findings, errors first, and what to try; with evidence for those that stop a run.
-    """
+    """Print the findings, errors first, with what to try; with evidence for what stops a run."""
     order = {"error": 0, "warning": 1, "note": 2}
     for finding in sorted(audit.findings, key=lambda f: order[f.severity]):
         mark = "accepted" if finding.accepted else finding.severity
@@ -203,11 +202,14 @@ def _print_evidence(console: Console, finding: Finding) -> None:
     plain = {k: v for k, v in finding.evidence.items() if k not in tables}
     facts = "; ".join(f"{key.replace('_', ' ')}: {_short(value)}" for key, value in plain.items())
     if facts:
-        console.print(Padding(escape(facts), INDENT), style="dim", soft_wrap=False)
+        console.print(Padding(escape(facts), (0, 0, 0, INDENT)), style="dim", soft_wrap=False)
     for rows in tables.values():
         headers = sorted(rows[0], key=lambda name: not isinstance(rows[0][name], str))
-        cells = [[_short(row.get(name, "")) for name in headers] for row in rows[:EVIDENCE_ROWS]]
-        console.print(Padding(table(headers, cells), INDENT))
+        cells = [
+            [" " * (INDENT - 1), *(_short(row.get(name, "")) for name in headers)]
+            for row in rows[:EVIDENCE_ROWS]
+        ]
+        console.print(table(("", *headers), cells))
 
 
 def _is_table(value: object) -> TypeGuard[list[dict[str, object]]]:

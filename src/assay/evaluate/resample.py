@@ -25,6 +25,10 @@ BAG = 4_000
 BAGS = 4
 TIER = 250
 GROUPS_IN_BAG = 400
+DEEP = 5
+"""Bags of rows that few groups may fill; beyond, rows are thinned inside each group."""
+FEWEST = 10
+"""Rows that thinning leaves of each class in each group, where there are so many."""
 DENSE = 30
 CHUNK = 1_000_000
 """Weights held at once: 8 MB, so that several passes stay near the processor."""
@@ -32,18 +36,31 @@ CHUNK = 1_000_000
 
 @dataclass(frozen=True)
 class Bag:
-    """Rows that stand for all: their positions, the unit of each, and the units' mean weight."""
+    """Rows that stand for all: their positions, the unit of each, and the units' mean weight.
+
+    `share` is how many rows of its unit each row stands for, None for one.
+    """
 
     index: NDArray[np.int64]
     unit: NDArray[np.int64] | None
     scale: Floats
+    share: Floats | None = None
+
+    def spread(self, weights: Floats) -> Floats:
+        """Return the (…, rows) weights that (…, units) weights give."""
+        weights = weights if self.unit is None else weights[..., self.unit]
+        return weights if self.share is None else weights * self.share
 
 
-def bags(rows: Rows, groups: Groups | None, rng: np.random.Generator) -> list[Bag]:
+def bags(samples: list[Rows], groups: Groups | None, rng: np.random.Generator) -> list[Bag]:
     """Return one bag of everything when that is small, else several that represent it."""
+    rows = samples[0]
     count = rows.n if groups is None else int(groups.max()) + 1
-    if rows.n <= BAG or (groups is not None and count <= GROUPS_IN_BAG):
+    few = groups is not None and count <= GROUPS_IN_BAG
+    if rows.n <= BAG or (few and rows.n <= BAG * DEEP):
         return [Bag(np.arange(rows.n), groups, np.ones(count))]
+    if groups is not None and few:
+        return [_thin_groups(samples, groups)]
     if groups is None:
         tiers = _tiers(rows)
         return [_thin(tiers, rng) for _ in range(BAGS)]
@@ -77,6 +94,28 @@ def _thin(tiers: list[NDArray[np.int64]], rng: np.random.Generator) -> Bag:
     return Bag(np.concatenate(index), None, np.concatenate(scale))
 
 
+def _thin_groups(samples: list[Rows], groups: Groups) -> Bag:
+    """Keep every group, and of each class in it the middle one of every few rows that are alike.
+
+    So the sum over a group hardly changes, and with it what differs from group to group.
+    """
+    rows = samples[0]
+    strata = groups * max(rows.classes, 1) + (rows.truth if rows.classes else 0)
+    losses = [sample.surprise if rows.classes else sample.error for sample in samples]
+    order = np.lexsort((losses[0], strata))
+    index, share = [], []
+    for members in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
+        keep = min(max(len(members) * BAG * DEEP // rows.n, FEWEST), len(members))
+        if len(losses) == 2:  # alike in both: in blocks of one's loss, ordered by the other's
+            block = np.arange(len(members)) * int(np.sqrt(keep)) // len(members)
+            members = members[np.lexsort((losses[1][members], block))]
+        step = len(members) / keep
+        index.append(members[((np.arange(keep) + 0.5) * step).astype(np.int64)])
+        share.append(np.full(keep, step))
+    kept = np.concatenate(index)
+    return Bag(kept, groups[kept], np.ones(int(groups.max()) + 1), np.concatenate(share))
+
+
 def _some_groups(groups: Groups, count: int, keep: int, rng: np.random.Generator) -> Bag:
     chosen = np.sort(rng.permutation(count)[:keep])
     index = np.flatnonzero(np.isin(groups, chosen))
@@ -95,7 +134,7 @@ def _chunks(bag: Bag, cells: int, replicates: int, rng: np.random.Generator) -> 
         drawn = rng.standard_exponential(shape)
         if (bag.scale != 1).any():
             drawn = bag.scale + np.sqrt(bag.scale) * (drawn - 1)
-        yield drawn if bag.unit is None else drawn[:, bag.unit]
+        yield bag.spread(drawn)
 
 
 Formula = Callable[[Metric, Weighted], Floats]
@@ -115,11 +154,11 @@ def draws(
     INTERVAL-UNDEFINED when most draws leave a metric without a meaning.
     """
     parts: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
-    chosen = bags(samples[0], groups, rng)
+    chosen = bags(samples, groups, rng)
     cells = samples[0].classes ** 2
     for bag in chosen:
         taken = [rows.take(bag.index) for rows in samples]
-        base = bag.scale if bag.unit is None else bag.scale[bag.unit]
+        base = bag.spread(bag.scale)
         centres = {m.name: _signed(m, taken, base[None, :], None)[0] for m in metrics}
         for weights in _chunks(bag, cells, -(-replicates // len(chosen)), rng):
             for metric in metrics:

@@ -11,8 +11,8 @@ from assay.records.decision import Decision, GateResult, Verdict
 from assay.records.report import Estimate, Report
 from assay.records.spec import GateSpec
 
-MOST_TIMES = 1000
-"""Beyond so many times the gap, an interval is not going to leave the threshold."""
+MOST_TIMES = 100
+"""So many times the test rows are the most that anyone is told to find."""
 
 
 def judge(gates: Sequence[GateSpec], report: Report, seal: str) -> Decision:
@@ -167,14 +167,17 @@ def _result(
 def _rows_needed(estimate: Estimate, threshold: float, rows: int) -> int | None:
     """Return how many test rows would take the threshold out of the interval, if the value stays.
 
-    An interval shrinks with the square root of the rows; at the threshold no number is enough.
+    An interval shrinks with the square root of the rows. Rounded up to two significant digits;
+    None beyond MOST_TIMES the rows there are.
     """
     above = estimate.value > threshold
     arm = estimate.value - estimate.low if above else estimate.high - estimate.value
     gap = abs(estimate.value - threshold)
-    if gap == 0 or arm / gap > MOST_TIMES:
+    if gap == 0 or arm / gap > math.sqrt(MOST_TIMES):
         return None
-    return max(rows + 1, math.ceil(rows * (arm / gap) ** 2))
+    needed = rows * (arm / gap) ** 2
+    unit = 10.0 ** max(math.floor(math.log10(needed)) - 1, 0)
+    return max(rows + 1, round(math.ceil(needed / unit - 1e-6) * unit))
 
 
 def _reason(
@@ -194,7 +197,7 @@ def _reason(
         return f"all of {span} is on the right side of {line}"
     if verdict == "rejected":
         return f"none of {span} is on the right side of {line}"
-    more = "the value is too close to it for any number of test rows to tell"
+    more = "the value is so close to it that telling takes more rows than are practical"
     if metric.operational:
         more = "measure again on a machine with less other work"
     elif needed is not None:

@@ -29,7 +29,7 @@ from assay.stores.workspace import default_location, open_workspace
 WRITERS = (".csv", ".parquet", ".jsonl", ".ndjson")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A loaded package under the name it was asked for by; `digest` names its exact content."""
 
@@ -74,6 +74,13 @@ class Model:
     def _conform(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:
         readings = {field.name: field.reading for field in signature.inputs}
         return conform(rows, signature.inputs, missing=signature.missing, readings=readings)
+
+    def __repr__(self) -> str:
+        inputs, classes = len(self.signature.inputs), len(self.signature.classes)
+        kind = f"{classes} classes" if classes else "a number"
+        columns = "column" if inputs == 1 else "columns"
+        target = self.signature.target
+        return f"Model({self.reference}: {target} from {inputs:,} {columns}, {kind})"
 
     def _repr_html_(self) -> str:
         rows = "".join(

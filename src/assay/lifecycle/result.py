@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,6 +12,9 @@ from typing import Any
 import msgspec
 
 from assay.lifecycle.history import RunEntry, find, runs, view
+from assay.metrics import get
+from assay.records.audit import Finding
+from assay.records.decision import GateResult
 from assay.records.fitted import Trial
 from assay.records.report import Estimate
 from assay.report.html import render_html
@@ -22,7 +25,7 @@ from assay.stores.workspace import Workspace, default_location, open_workspace
 EXIT_CODES = {"accepted": 0, "rejected": 3, "inconclusive": 4}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """A finished run, or one that the audit stopped.
 
@@ -128,17 +131,53 @@ class RunResult:
             else None,
         }
 
+    def __repr__(self) -> str:
+        said = [self.run, "stopped" if self.view.halted else self.verdict]
+        primary = self.view.problem.primary
+        if primary in self.metrics:
+            said.append(f"{primary} {_estimate(primary, self.metrics[primary])}")
+        return f"RunResult({', '.join(said)})"
+
     def _repr_html_(self) -> str:
-        rows = [
-            (f"{gate.name} ({gate.verdict})", f"{gate.value:.4g} [{gate.low:.4g}, {gate.high:.4g}]")
-            for gate in (self.view.decision.gates if self.view.decision else ())
-        ]
-        rows += [(f"{f.severity}: {f.code}", f.message) for f in self.view.audit.blocking]
-        body = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
-        return (
-            f"<h4>{escape(self.run)}: {escape(self.verdict)}</h4>"
-            f"<p>{escape(self.view.project.project.question)}</p><table>{body}</table>"
+        view, verdict = self.view, "stopped" if self.view.halted else self.verdict
+        rows = [*self._scores(), *((f"{f.severity}: {f.code}", f.message) for f in self._open())]
+        rows.append(("seal", f"{view.seal_digest[:12]}, made {view.sealed_at[:19]} UTC"))
+        if self.package:
+            rows.append(("package", str(self.package)))
+        report = self.workspace.root / "reports" / f"{self.run}.html"
+        rows.append(("report", str(report) if report.exists() else "result.report() writes it"))
+        body = "".join(
+            f'<tr><td style="{_CELL};opacity:.7">{escape(a)}</td>'
+            f'<td style="{_CELL}">{escape(b)}</td></tr>'
+            for a, b in rows
         )
+        return (
+            f'<h4 style="margin:0">{escape(self.run)}: {escape(verdict)}</h4>'
+            f'<p style="margin:.3em 0">{escape(view.project.project.question)}</p>'
+            f"<table>{body}</table>"
+        )
+
+    def _scores(self) -> Iterator[tuple[str, str]]:
+        """Yield baseline, champion and gates, each number with its interval."""
+        report, primary = self.view.report, self.view.problem.primary
+        for label in ("baseline", "champion") if report else ():
+            scores = getattr(report, label)
+            if primary in scores.metrics:
+                said = _estimate(primary, scores.metrics[primary])
+                yield label, f"{scores.name}: {primary} {said}"
+        for gate in self.view.decision.gates if self.view.decision else ():
+            yield f"gate {gate.name}", f"{gate.verdict}: {_estimate(gate.metric, gate)}"
+
+    def _open(self) -> tuple[Finding, ...]:
+        return self.view.audit.blocking if self.view.halted else ()
+
+
+_CELL = "text-align:left;padding:.15em .8em .15em 0"
+
+
+def _estimate(metric: str, found: Estimate | GateResult) -> str:
+    show = get(metric).format
+    return f"{show(found.value)} [{show(found.low)}, {show(found.high)}]"
 
 
 def plain(record: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,6 +27,7 @@ METHODS = {
     "wilson": "Wilson interval",
     "bootstrap": "bootstrap interval",
 }
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
 MARKS = {"accepted": "✓", "rejected": "✕", "inconclusive": "?"}
 
 
@@ -64,7 +66,6 @@ def _gate(gate: GateResult, asked: GateSpec | None) -> GateRow:
         good = "left" if asked.at_most is not None else "right"
     ends = f"{say(gate.metric, gate.low)} to {say(gate.metric, gate.high)}"
     bar = Bar(gate.low, gate.value, gate.high, gate.verdict, f"{say(gate.metric, gate.value)}")
-    needed = f"About {count(gate.rows_needed)} test rows would decide." if gate.rows_needed else ""
     return GateRow(
         name=figures.gate_name(gate),
         verdict=gate.verdict,
@@ -77,7 +78,7 @@ def _gate(gate: GateResult, asked: GateSpec | None) -> GateRow:
         value=say(gate.metric, gate.value) + (" vs. baseline" if beats else ""),
         interval="exact" if gate.low == gate.high else ends,
         threshold="more than 0" if beats else _threshold(gate, good),
-        reason=". ".join(part for part in (capital(gate.reason), needed) if part),
+        reason=_MINUS.sub("−", capital(gate.reason)),
     )  # fmt: skip
 
 

@@ -163,7 +163,8 @@ def _test_limits(view: RunView) -> list[str]:
         "Intervals are 95% intervals: about one in twenty misses the true value, and they speak "
         "for rows like the test rows only."
     ]
-    if report.comparison.difference.low <= 0:
+    itself = report.champion.name == report.baseline.name
+    if report.comparison.difference.low <= 0 and not itself:
         found.append(
             f"The champion was not shown to beat the baseline “{cut(report.baseline.name, 40)}”, "
             "which is simpler."

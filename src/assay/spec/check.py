@@ -123,7 +123,8 @@ def _better_value(key: Key, value: Any) -> str:
         near = difflib.get_close_matches(value.lower(), key.rule.allowed, 1)
         if near:
             return f"did you mean {near[0]}?"
-    return key.doc
+    rest = "give it an allowed value" if key.required else "remove it, which leaves the default"
+    return f"change {key.path}, or {rest}"
 
 
 def _number(text: str) -> int | float | None:
@@ -199,7 +200,8 @@ def _plain(value: Any) -> Any:
     if value is None or (isinstance(value, int | float) and abs(value) < 1e300):
         return value
     try:
-        text = redact(str(value))
+        items = isinstance(value, list | tuple) and bool(value)
+        text = redact(", ".join(map(str, value)) if items else str(value))
     except (ValueError, RecursionError):  # thousands of digits, or of levels
         text = "a value too large to show"
     return _cut(text)

@@ -219,7 +219,7 @@ def _misfit(path: KeyPath, got: Any, metric: Metric, mistakes: Mistaken) -> None
     allowed = [kind] + (
         [f"text such as {EXAMPLES[metric.unit]}"] if metric.unit in EXAMPLES else []
     )
-    hint = f"the threshold is a value of {metric.title}"
+    hint = f"write a threshold on the scale of {metric.title}"
     if isinstance(got, int | float) and high == 1 and 1 < got <= 100:
         hint = f"write {got / 100:g} for {got:g} %"
     mistakes.add(

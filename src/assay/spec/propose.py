@@ -81,9 +81,12 @@ def propose(
     `drop`, `notes`, `split` and `suggest` are as in `analyse.Analysis`; `drop` may name more
     columns, such as nested ones that were not read. `reasons` maps a key path to the sentence
     that replaces the comment beside it (`gates.0` for a gate). `duplicates` says why repeated
-    rows should go; empty, they stay.
+    rows should go; empty, they stay. A column in `drop` is neither noted nor suggested.
     """
-    why, ideas, page = dict(reasons or {}), dict(suggest or {}), _Page()
+    gone = {name for name, _ in drop}
+    notes = [(name, note) for name, note in notes if name not in gone]
+    ideas = {path: name for path, name in (suggest or {}).items() if name not in gone}
+    why, page = dict(reasons or {}), _Page()
     page.begin("# Written by `assay init`. Everything in here is a proposal: change what you know")
     page.suggest("better, and what you leave counts as accepted. `assay check` reads it again.")
     _project(page, name, problem, why)
@@ -184,7 +187,8 @@ def _columns(
         page.suggest(f"and {len(notes) - _MOST_NOTES:,} more like these stay")
     page.suggest('missing = ["-999"]', "more cells that mean a missing value")
     codes = (c.name for c in snapshot.columns if c.type == "number" and 2 <= c.unique <= 20)
-    code = next((name for name in codes if name != target), None)
+    known = {target, *(name for name, _ in drop)}
+    code = next((name for name in codes if name not in known), None)
     if code is not None:
         page.suggest(f"types = {render({code: 'category'})}", "when its numbers are only codes")
 

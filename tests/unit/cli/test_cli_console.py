@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
+import shlex
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
 from assay.cli.console import coloured, console_for, progress, table
+from assay.cli.main import EXIT_CODES, main
 from assay.kernel.stage import Note
 
 
@@ -46,12 +51,54 @@ def test_stages_are_told_one_line_each_where_there_is_no_terminal():
     ]
 
 
-def test_a_reader_that_has_gone_is_left_to_main():
+def test_work_goes_on_when_the_reader_has_gone():
+    """The first line is lost to `true`, the later ones too, and the exit code is the work's own."""
+    work = (
+        "import argparse, time\n"
+        "from assay.cli.console import console_for\n"
+        "time.sleep(0.3)\n"
+        "console = console_for(argparse.Namespace(json=False))\n"
+        "for _ in range(3): console.print('hello')\n"
+        "raise SystemExit(4)\n"
+    )
+    line = f'{shlex.quote(sys.executable)} -c {shlex.quote(work)} | true; exit "${{PIPESTATUS[0]}}"'
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (4, "")
+
+
+def test_a_console_without_a_real_file_falls_silent():
     class Gone(io.StringIO):
         def write(self, _: str) -> int:
             raise BrokenPipeError
 
     console = console_for(argparse.Namespace(json=False))
     console.file = Gone()
-    with pytest.raises(BrokenPipeError):
-        console.print("hello")
+    console.print("hello")
+    console.print("hello")
+
+
+def test_a_narrow_terminal_folds_no_name():
+    rows = [("a_long_run_name-7b765a89", "accepted", "a sentence that says why it is so")]
+    out = io.StringIO()
+    narrow = Console(file=out, width=30, highlight=False, soft_wrap=True)
+    narrow.print(table(("run", "verdict", "why"), rows))
+    text = out.getvalue()
+    assert "a_long_run_name-7b765a89  accepted" in text
+    for word in rows[0][2].split():
+        assert word in text
+
+
+def test_a_table_without_headers_starts_with_its_rows():
+    assert printed(table(("", ""), [("a", "b")])).startswith("a")
+
+
+def test_without_a_command_json_gets_an_envelope(capsys):
+    assert main(["--json"]) == 2
+    envelope = json.loads(capsys.readouterr().out)
+    assert envelope["ok"] is False
+    assert envelope["errors"][0]["code"] == "USAGE"
+
+
+def test_the_exit_codes_name_refusals_and_interruptions():
+    assert "stopped by the audit, or refused" in EXIT_CODES
+    assert "130 interrupted" in EXIT_CODES

@@ -16,6 +16,7 @@ def report():
         baseline = {"roc_auc": (0.74, 0.70, 0.78), "log_loss": (0.50, 0.47, 0.53)}
         return Report(
             seal="s",
+            test="t",
             rows=1000,
             champion=Scores(
                 name="c", metrics={key: estimate(*ends) for key, ends in champion.items()}

@@ -60,7 +60,13 @@ def test_rows_needed_follow_the_square_of_the_distance(report):
     assert f"{result.rows_needed:,} test rows" in result.reason
     at_it = judge([gate(at_least=0.84)], report(), "").gates[0]
     assert at_it.rows_needed is None
-    assert "too close" in at_it.reason
+    assert "more rows than are practical" in at_it.reason
+
+
+@pytest.mark.parametrize(("threshold", "needed"), [(0.8433, 37_000), (0.8419, None)])
+def test_rows_needed_are_a_round_number_within_reach(report, threshold, needed):
+    result = judge([gate(at_least=threshold)], report(), "").gates[0]
+    assert result.rows_needed == needed
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,8 @@ def test_the_last_bit_never_flips_a_label(p):
     [
         (pl.Series([0, 1]), ["0", "1"]),
         (pl.Series([0.0, 1.0, None]), ["0", "1", None]),
-        (pl.Series([0.5, 1.0]), ["0.5", "1.0"]),
+        (pl.Series([0.5, 1.0]), ["0.5", "1"]),
+        (pl.Series([1.0, float("nan"), 1e300]), ["1", "NaN", "1e+300"]),
         (pl.Series([True, False]), ["true", "false"]),
         (pl.Series(["Yes", " no"]), ["Yes", " no"]),
         (pl.Series(["b", "a"], dtype=pl.Categorical), ["b", "a"]),
@@ -120,6 +121,13 @@ def test_the_last_bit_never_flips_a_label(p):
 )
 def test_class_labels(target, labels):
     assert class_labels(target).to_list() == labels
+
+
+@given(st.lists(st.none() | st.floats() | st.integers(-9, 9).map(float), max_size=8))
+def test_a_part_of_a_column_has_the_labels_of_the_whole(values):
+    target = pl.Series(values, dtype=pl.Float64)
+    alone = [class_labels(target[i : i + 1]).item() for i in range(len(target))]
+    assert class_labels(target).to_list() == alone
 
 
 def test_rows_without_a_target_say_so():

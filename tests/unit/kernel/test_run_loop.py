@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from assay.errors import DataError, Tampered, TransientFault
+from assay.kernel import stage as stage_module
 from assay.kernel import wrap
 from assay.kernel.ledger import verify_chain
 from assay.kernel.run import run
 from assay.kernel.stage import Stage, take
 from assay.kernel.store import put_record
-from assay.kernel.wrap import WRAPPERS, Outcome, build, cached, ledgered, measured, retried
+from assay.kernel.wrap import WRAPPERS, Outcome, attempt, build, cached, ledgered, measured, retried
 from assay.records.base import digest
 from assay.records.fitted import Candidate
 from assay.records.report import Estimate
@@ -223,3 +226,72 @@ def test_append_names_actor_and_agency(new_context):
     event = context.append("choice.made", "metric", agency="user", parents=("p",), value="f1")
     assert (event.actor, event.agency, event.parents) == ("tester", "user", ("p",))
     assert event.data == {"value": "f1"}
+
+
+# ---- what a record stands for
+
+
+class Keeper(Candidate, frozen=True, kw_only=True, tag="keeper@1"):
+    """A record that is nothing without its bytes."""
+
+    def blobs(self):
+        return (self.kind,)
+
+
+def test_work_whose_bytes_are_gone_counts_as_not_done(new_context):
+    context = new_context()
+    blob = context.store.put(b"predictions")
+    context.remember("key", "fit", Keeper(name="a", kind=blob))
+    assert new_context().recall("key", Keeper).kind == blob
+    context.remember("other", "fit", Keeper(name="b", kind="0" * 64))
+    assert new_context().recall("other", Keeper) is None
+
+
+def test_what_is_remembered_comes_back_as_a_resumed_run_will_read_it(new_context):
+    given = Candidate(name="a", kind="test", params={"b": 1, "a": (1, 2)})
+    found = new_context().remember("key", "fit", given)
+    assert list(found.params) == ["a", "b"]
+    assert found.params["a"] == [1, 2]
+    assert found == new_context().recall("key", Candidate)
+
+
+def test_a_stage_whose_folder_is_gone_is_done_again(chain, given, new_context):
+    there = [True]
+    stage = chain.stage("a", ["given"], intact=lambda record, _: there[0] and record.name == "0a")
+    run([stage], given, new_context())
+    run([stage], given, new_context())
+    assert chain.calls == ["a"]
+    there[0] = False
+    run([stage], given, new_context())
+    assert chain.calls == ["a", "a"]
+
+
+def test_an_input_of_another_kind_is_refused():
+    with pytest.raises(Tampered) as error:
+        take({"search": Candidate(name="a", kind="k")}, "search", Estimate)
+    assert error.value.code == "RECORD-KIND"
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(stage_module.getpass, "getuser", nameless)
+    assert stage_module.user_name() == f"uid-{os.getuid()}"
+
+
+def test_work_outside_of_a_stage_is_tried_again_too(new_context, notes, monkeypatch):
+    monkeypatch.setattr(wrap.time, "sleep", lambda _: None)
+    faults = [TransientFault("NET", "the line is down"), TransientFault("NET", "still down")]
+
+    def work():
+        if faults:
+            raise faults.pop(0)
+        return 7
+
+    assert attempt(work, "data", new_context()) == 7
+    assert [note.text for note in notes] == ["trying again: the line is down",
+                                             "trying again: still down"]  # fmt: skip
+    faults = [TransientFault("NET", "down")] * 3
+    with pytest.raises(TransientFault):
+        attempt(work, "data", new_context())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assay.errors import AssayError, StoreError, Tampered
 from assay.kernel.family import Predictions
-from assay.package.build import build, size_of
-from assay.package.manifest import MANIFEST, package_digest, read_files
+from assay.package import build as building
+from assay.package.build import STALE_SECONDS, size_of
+from assay.package.manifest import MANIFEST, SEAL, package_digest, read_files
 from assay.package.parity import measure, require
 from assay.package.smoke import example_frame, smoke
 from assay.records.base import digest_of
@@ -35,17 +39,23 @@ def manifest(**changes) -> Manifest:
     return Manifest(**{**given, **changes})
 
 
+def build(packages, made, files=FILES, check=lambda _: None) -> Path:
+    return building.build(packages, made, files, check)
+
+
 def test_what_was_built_is_read_back(tmp_path):
     made = manifest()
-    path = build(tmp_path, made, FILES)
+    path = build(tmp_path, made)
     assert path == tmp_path / package_digest(made)
     assert read_files(path) == (made, FILES)
-    assert size_of(path) == sum(len(d) for d in FILES.values()) + (path / MANIFEST).stat().st_size
+    own = [(path / name).stat().st_size for name in (MANIFEST, SEAL)]
+    assert size_of(path) == sum(map(len, FILES.values())) + sum(own)
+    assert (path / SEAL).read_text() == path.name
 
 
 def test_the_same_package_twice_is_one(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        paths = set(pool.map(lambda _: build(tmp_path, manifest(), FILES), range(8)))
+        paths = set(pool.map(lambda _: build(tmp_path, manifest()), range(8)))
     assert [p.name for p in tmp_path.iterdir()] == [paths.pop().name]
     assert not paths
 
@@ -58,18 +68,66 @@ def test_a_package_that_cannot_be_written_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_package_that_its_check_refuses_never_gets_its_name(tmp_path):
+    seen = []
+
+    def refuse(path):
+        seen.append((path.name, read_files(path)[1]))
+        raise AssayError("PACKAGE-SMOKE", "it does not answer")
+
+    for _ in range(2):  # nothing is left that the second time could take for a package
+        with pytest.raises(AssayError):
+            build(tmp_path, manifest(), check=refuse)
+        assert list(tmp_path.iterdir()) == []
+    assert [files for _, files in seen] == [FILES, FILES]
+    assert all(name.startswith(".draft-") for name, _ in seen)
+
+
+def test_drafts_of_killed_processes_are_swept_and_fresh_ones_are_not(tmp_path):
+    old, fresh = tmp_path / ".draft-old", tmp_path / ".draft-fresh"
+    for draft in (old, fresh):
+        draft.mkdir()
+    long_ago = time.time() - STALE_SECONDS - 60
+    os.utime(old, (long_ago, long_ago))
+    path = build(tmp_path, manifest())
+    assert sorted(tmp_path.iterdir()) == sorted([fresh, path])
+
+
 def test_another_manifest_is_another_package(tmp_path):
-    assert build(tmp_path, manifest(), FILES) != build(tmp_path, manifest(seal="t"), FILES)
+    assert build(tmp_path, manifest()) != build(tmp_path, manifest(seal="t"))
 
 
 def test_a_package_may_be_copied_to_a_folder_of_any_name(tmp_path):
-    path = build(tmp_path, manifest(), FILES)
+    path = build(tmp_path, manifest())
     assert read_files(path.rename(tmp_path / "shipped"))[1] == FILES
+
+
+def test_a_changed_manifest_is_found_under_any_folder_name(tmp_path):
+    path = build(tmp_path, manifest()).rename(tmp_path / "shipped")
+    other = build(tmp_path, manifest(seal="forged"))
+    (path / MANIFEST).write_bytes((other / MANIFEST).read_bytes())
+    with pytest.raises(Tampered) as error:
+        read_files(path)
+    assert (error.value.code, error.value.where) == ("PACKAGE-CHANGED", str(path / MANIFEST))
+
+
+def test_a_package_without_the_digest_of_its_manifest_is_refused(tmp_path):
+    path = build(tmp_path, manifest())
+    (path / SEAL).unlink()
+    with pytest.raises(Tampered) as error:
+        read_files(path)
+    assert error.value.where == str(path / SEAL)
+
+
+def test_a_link_to_a_package_is_that_package(tmp_path):
+    link = tmp_path / ("0" * 64)
+    link.symlink_to(build(tmp_path, manifest()))
+    assert read_files(link)[1] == FILES
 
 
 @pytest.mark.parametrize("name", [MANIFEST, *FILES])
 def test_each_file_that_changes_is_named(name, tmp_path):
-    path = build(tmp_path, manifest(), FILES)
+    path = build(tmp_path, manifest())
     file = path / name
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(Tampered) as error:
@@ -127,5 +185,6 @@ def test_the_example_has_a_typical_row_and_one_with_nothing():
 
 def test_a_package_that_does_not_load_in_a_fresh_process_is_named(tmp_path):
     with pytest.raises(AssayError) as error:
-        smoke(build(tmp_path, manifest(), FILES), Predictions(np.array([1.0]), ()))
+        smoke(build(tmp_path, manifest()), Predictions(np.array([1.0]), ()))
     assert error.value.code == "PACKAGE-SMOKE"
+    assert "INCOMPLETE" in error.value.got or "lacks" in error.value.got

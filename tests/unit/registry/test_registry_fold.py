@@ -7,8 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import UsageError
+from assay.kernel.stage import Context
 from assay.records.event import GENESIS, Draft, Event, make_event
+from assay.records.package import Package
+from assay.records.report import Parity
+from assay.registry.change import register, rollback
 from assay.registry.fold import MOVED, REGISTERED, Registry, fold
+from assay.stores.workspace import open_workspace
 
 
 def events(*moves: int, versions: int = 4) -> list[Event]:
@@ -105,3 +110,28 @@ def test_a_package_registered_again_is_no_new_version():
 
 def test_only_the_champion_carries_the_alias():
     assert [v.aliases for v in registry(1, 3).listing()] == [(), (), ("champion",), ()]
+
+
+@pytest.fixture
+def context(tmp_path):
+    space = open_workspace("memory://")
+    return Context(space.store, space.ledger, tmp_path, run="one")
+
+
+def package(name: str) -> Package:
+    parity = Parity(rows=1, nasty_rows=1, max_abs_diff=0.0, label_flips=0, tolerance=1e-6)
+    return Package(name="shop", digest=name * 64, path="", bytes=1, parity=parity)
+
+
+def test_registering_again_does_not_undo_what_a_person_decided_since(context):
+    for name in "ab":
+        register(context, package(name), "accepted")
+    assert fold(context.ledger.read()).champion("shop") == 2
+    rollback(context, "shop", "worse in the north")
+    assert register(context, package("b"), "accepted").aliases == ()
+    assert fold(context.ledger.read()).champion("shop") == 1
+
+
+def test_an_accepted_version_that_was_never_live_goes_live_when_it_is_registered_again(context):
+    register(context, package("a"), "rejected")
+    assert register(context, package("a"), "accepted").aliases == ("champion",)

@@ -106,6 +106,7 @@ def binary_view() -> RunView:
     )
     report = Report(
         seal=sha("a"),
+        test="t",
         rows=1409,
         champion=champion,
         baseline=baseline,

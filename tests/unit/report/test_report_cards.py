@@ -11,7 +11,7 @@ from report_hostile import hostile_view
 from report_parts import est
 from report_views import binary_view, stopped_view
 
-from assay.report import RunView, StageTime, data_card, model_card
+from assay.report import RunView, StageTime, data_card, model_card, render_html
 from assay.report.text import markdown
 
 
@@ -106,3 +106,17 @@ def test_hostile_text_stays_text(card: object) -> None:
 )
 def test_markdown(value: str, shown: str) -> None:
     assert markdown(value) == shown
+
+
+@pytest.mark.parametrize("example", ["", "'7' → 7"])
+def test_cleaning_is_in_words_and_shows_examples_where_there_are_some(example: str) -> None:
+    view = binary_view()
+    step = change(view.snapshot.cleaning[0], rule="number-as-text", cells=1234, example=example)
+    view = replace(view, snapshot=change(view.snapshot, cleaning=(step, step)))
+    for text in (data_card(view), render_html(view)):
+        assert "number as text" in text
+        assert ("Before → after" in text) == bool(example)
+    rows = data_card(view).partition("## Cleaning")[2].partition("## Split")[0].split("\n")
+    rows = [row for row in rows if row]
+    assert len(rows) == 4
+    assert {row.count("|") for row in rows} == {5 if example else 4}

@@ -228,3 +228,20 @@ def test_other_figures() -> None:
 def test_sources(source: str, name: str, shown: str) -> None:
     assert text.source_name(source) == name
     assert text.shown_source(source) == shown
+
+
+def test_a_baseline_that_wins_is_not_told_to_beat_itself() -> None:
+    view = multiclass_view()
+    assert view.report is not None
+    report = change(view.report, champion=view.report.baseline)
+    assert "not shown to beat" not in " ".join(limits(replace(view, report=report)))
+
+
+def test_a_gate_says_once_how_many_rows_would_decide() -> None:
+    view = binary_view()
+    assert view.decision is not None
+    reason = "-0.01 to 0.2 lies on both sides of zero; about 4,000 test rows would decide it"
+    gate = change(view.decision.gates[0], rows_needed=4000, reason=reason)
+    decision = change(view.decision, gates=(gate, *view.decision.gates[1:]))
+    row = gate_rows(replace(view, decision=decision))[0]
+    assert row.reason == reason.replace("-0.01", "−0.01")

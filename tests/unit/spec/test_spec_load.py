@@ -208,7 +208,7 @@ def test_overrides(read: Read) -> None:
         ("metric.primry=x", "SPEC-UNKNOWN-KEY", "--set metric.primry", "metric.primary"),
         ("colour.red=x", "SPEC-UNKNOWN-KEY", "--set colour", "allowed sections"),
         ("seed=7", "SPEC-UNKNOWN-KEY", "--set seed", "split.seed"),
-        ("split.test=2", "SPEC-BAD-VALUE", "--set split.test", "Share"),
+        ("split.test=2", "SPEC-BAD-VALUE", "--set split.test", "change split.test"),
         ("data.types.a=wood", "SPEC-BAD-VALUE", "--set data.types", "types"),
         ("gates.0.at_least=10ms", "SPEC-BAD-VALUE", "--set gates.0.at_least", "ROC-AUC"),
         ("gates.9.at_least=0.9", "SPEC-BAD-OVERRIDE", "--set gates.9.at_least", "count from 0"),

@@ -257,3 +257,16 @@ def test_the_same_records_give_the_same_text(snapshot_of: Callable[..., DataSnap
         propose("p", "d", table("y"), binary("y"), GATES, split=SplitSection()) for _ in range(2)
     )
     assert first == second
+
+
+def test_a_column_that_goes_is_neither_noted_nor_suggested() -> None:
+    text = propose(
+        "p", "d.csv", table("Churn"), binary("Churn"), GATES,
+        split=SplitSection(),
+        drop=[("plan", "an id"), ("when", "always the same")],
+        notes=[("plan", "a code"), ("when", "a date"), ("kept", "a date")],
+        suggest={"split.time_on": "when", "split.group_on": "plan", "slices.0.column": "plan"},
+    ).text  # fmt: skip
+    assert '"kept" stays' in text
+    for line in ('"plan" stays', '"when" stays', "time_on", "group_on", "slices", "types ="):
+        assert line not in text

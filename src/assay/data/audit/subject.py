@@ -80,6 +80,11 @@ class Subject:
         return np.flatnonzero(self.parts == -1)
 
     @cached_property
+    def first(self) -> pl.Series:
+        """Return (n,) False where a row repeats an earlier one in every column."""
+        return self.table.hash_rows().is_first_distinct()
+
+    @cached_property
     def sample(self) -> Ints:
         """Return the training rows that column statistics rest on, in order."""
         if len(self.train) <= SAMPLE:

@@ -33,6 +33,8 @@ Matrix = NDArray[np.float64]
 
 CHUNK = 4096
 """Rows that are encoded and predicted at a time."""
+DENSE_CELLS = 30_000_000
+"""Cells from which a matrix of mostly zeros is kept sparse: 240 MB."""
 
 
 class Core(Protocol):
@@ -146,9 +148,12 @@ def fit(
 
 
 def linear_matrix(encoder: Encoder, frame: pl.DataFrame) -> Matrix | scipy.sparse.csr_matrix:
-    """Return the linear view, sparse when it is wide, so that text fits into memory."""
+    """Return the linear view, sparse when it is wide or large and mostly zeros, to save memory."""
     if encoder.linear_width < WIDE:
-        return encoder.linear(frame)
+        head = encoder.linear(frame.head(CHUNK))
+        small = encoder.linear_width * frame.height < DENSE_CELLS
+        if small or 2 * np.count_nonzero(head) > head.size:
+            return encoder.linear(frame)
     starts = range(0, frame.height, CHUNK)
     chunks = [scipy.sparse.csr_matrix(encoder.linear(frame.slice(s, CHUNK))) for s in starts]
     return scipy.sparse.vstack(chunks, format="csr")

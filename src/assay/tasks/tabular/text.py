@@ -8,6 +8,7 @@ section 6.4); the tree view has the presence of the buckets that most rows share
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,11 @@ FREQUENT = 64
 """Buckets that the tree view shows, at most."""
 LONGEST = 20_000
 """Characters of a cell that are read."""
+FIT_ROWS = 100_000
+"""Rows that the rarity of words is learned from, at most."""
+CHUNK = 4096
+"""Rows whose words are held at a time."""
+SEED = 20_260_101
 
 
 class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
@@ -44,6 +50,15 @@ class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
 
     def tree(self, column: pl.Series, out: Matrix) -> None:
         """Write length and words (NaN where missing) and which frequent buckets occur."""
+        for part, place in _chunks(column):
+            self._tree(part, out[place])
+
+    def linear(self, column: pl.Series, out: Matrix) -> None:
+        """Write the weighted buckets, scaled to length one."""
+        for part, place in _chunks(column):
+            self._linear(part, out[place])
+
+    def _tree(self, column: pl.Series, out: Matrix) -> None:
         rows, buckets, _ = count_words(column, len(self.idf))
         out[:, 0] = column.cast(pl.String).str.len_chars().cast(pl.Float64).to_numpy()
         out[:, 1] = np.where(np.isnan(out[:, 0]), np.nan, np.bincount(rows, minlength=len(out)))
@@ -53,8 +68,7 @@ class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
         at = place[buckets]
         out[rows[at >= 0], 2 + at[at >= 0]] = 1.0
 
-    def linear(self, column: pl.Series, out: Matrix) -> None:
-        """Write the weighted buckets, scaled to length one."""
+    def _linear(self, column: pl.Series, out: Matrix) -> None:
         rows, buckets, counts = count_words(column, len(self.idf))
         weights = (1.0 + np.log(counts)) * np.array(self.idf)[buckets]
         norms = np.sqrt(np.bincount(rows, weights**2, minlength=len(out)))
@@ -63,12 +77,12 @@ class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
 
 def fit_text(column: pl.Series) -> TextPlan:
     """Learn in how many rows each bucket occurs."""
+    if len(column) > FIT_ROWS:
+        column = column.sample(FIT_ROWS, seed=SEED)
     fewest, most = BUCKETS
-    _, buckets, _ = count_words(column, most)
-    used = len(np.unique(buckets))
+    used = np.count_nonzero(_rows_with(column, most))
     size = int(np.clip(2 ** np.ceil(np.log2(4 * used + 1)), fewest, most))
-    _, buckets, _ = count_words(column, size)
-    seen = np.bincount(buckets, minlength=size)
+    seen = _rows_with(column, size)
     idf = np.log((1 + len(column)) / (1 + seen)) + 1.0
     useful = np.where((seen >= 5) & (seen <= len(column) * 0.7), seen, 0)
     frequent = np.argsort(-useful, kind="stable")[:FREQUENT]
@@ -77,6 +91,19 @@ def fit_text(column: pl.Series) -> TextPlan:
         idf=tuple(idf.round(6).tolist()),
         frequent=tuple(sorted(frequent[useful[frequent] > 0].tolist())),
     )
+
+
+def _chunks(column: pl.Series) -> Iterator[tuple[pl.Series, slice]]:
+    for start in range(0, len(column), CHUNK):
+        yield column.slice(start, CHUNK), slice(start, start + CHUNK)
+
+
+def _rows_with(column: pl.Series, buckets: int) -> NDArray[np.int64]:
+    """Return in how many rows each bucket occurs."""
+    seen = np.zeros(buckets, np.int64)
+    for part, _ in _chunks(column):
+        seen += np.bincount(count_words(part, buckets)[1], minlength=buckets)
+    return seen
 
 
 def count_words(

@@ -1,0 +1,201 @@
+"""A run in words: what is said, how it is written, and which commands are proposed."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from report_views import binary_view
+from rich.console import Console
+
+from assay.cli import models, runs, verdict, verify
+from assay.cli.verdict import next_steps, print_check, print_findings, print_next, print_verdict
+from assay.lifecycle.check import CheckResult
+from assay.lifecycle.predict import Model
+from assay.lifecycle.result import RunResult
+from assay.records.audit import Audit, Finding
+
+
+def made(root: Path, outcome: str = "accepted", **changes: object) -> RunResult:
+    """Return a run whose store and project stand in `root`, with another outcome if asked."""
+    view = binary_view()
+    decision = msgspec.structs.replace(view.decision, verdict=outcome)
+    view = replace(view, decision=decision, **changes)
+    entry = SimpleNamespace(folder=str(root / "my project"))
+    return RunResult(SimpleNamespace(root=root / "a store"), entry, view)
+
+
+def said(show, *args, **options) -> str:
+    out = io.StringIO()
+    show(Console(file=out, width=200, highlight=False, soft_wrap=True), *args, **options)
+    return out.getvalue()
+
+
+def warning(code: str, severity: str = "warning", accepted: str | None = None) -> Finding:
+    return Finding(
+        code=code, severity=severity, where="x", message="it is odd", hint=f"mend {code}",
+        accepted=accepted, evidence={},
+    )  # fmt: skip
+
+
+AUDIT = Audit(
+    checks=tuple("abc"),
+    findings=(
+        warning("ROW-ORDER"),
+        warning("GROUP"),
+        warning("GROUP"),
+        warning("DATE", "note"),
+        warning("CONSTANT", accepted="known"),
+    ),
+)
+
+
+def test_every_open_finding_says_what_to_try():
+    text = said(print_findings, AUDIT)
+    assert re.findall("try: mend (.+)", text) == ["ROW-ORDER", "GROUP", "GROUP", "DATE"]
+
+
+def test_the_audit_line_of_a_run_names_its_warnings(tmp_path):
+    text = said(print_verdict, made(tmp_path, audit=AUDIT), None)
+    assert "3 checks: 3 warnings (ROW-ORDER, GROUP), 1 note, 1 accepted" in text
+
+
+def test_a_gain_is_written_as_its_gate_is(tmp_path):
+    result = made(tmp_path)
+    text = said(print_verdict, result, None)
+    gain = verdict.estimate("roc_auc", result.view.report.comparison.difference)
+    assert f"gain      {gain}" in " ".join(text.split("  ")).replace("gain     ", "gain      ")
+    assert "−" not in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "aliases", "words"),
+    [
+        ("accepted", ("champion",), ["assay report", "assay predict", "assay verify"]),
+        ("rejected", (), ["assay report", "$EDITOR", "assay show"]),
+        ("inconclusive", (), ["assay report", "$EDITOR", "assay promote"]),
+        ("inconclusive", ("champion",), ["assay report", "$EDITOR", "assay show"]),
+    ],
+)
+def test_what_comes_next_depends_on_the_verdict(tmp_path, outcome, aliases, words):
+    version = msgspec.structs.replace(binary_view().version, aliases=aliases)
+    result = made(tmp_path, outcome, version=version)
+    commands = [command for command, _ in next_steps(result)]
+    assert [command.startswith(word) for command, word in zip(commands, words, strict=True)] == [
+        True
+    ] * 3
+    for command in commands:
+        pieces = shlex.split(command)
+        assert any(piece.endswith(("a store", "my project/assay.toml")) for piece in pieces)
+    assert "assay show" not in said(print_next, result, without="show")
+
+
+def test_a_stopped_run_proposes_to_look_again(tmp_path):
+    result = made(tmp_path, halted="audit")
+    assert shlex.split(next_steps(result)[1][0])[2].endswith("my project")
+
+
+def test_what_was_cleaned_is_told_in_a_sentence():
+    view = binary_view()
+    step = msgspec.structs.replace(view.snapshot.cleaning[0], rule="number-as-text", cells=1)
+    snapshot = msgspec.structs.replace(view.snapshot, cleaning=(step,))
+    prepared = SimpleNamespace(spec=view.project, problem=view.problem, snapshot=snapshot)
+    text = said(print_check, CheckResult(prepared, view.split, view.audit))
+    assert "numbers stored as text become numbers, 1 cell\n" in text
+
+
+def test_show_ends_with_what_comes_next_and_has_no_empty_header(tmp_path, monkeypatch, capsys):
+    result = made(tmp_path, "rejected", versions=(("polars", "2.1"),))
+    monkeypatch.setattr(runs, "open_run", lambda *_: result)
+    runs.SHOW.run(argparse.Namespace(run="last", store=None, json=False))
+    text = capsys.readouterr().out
+    assert "Versions\npolars" in text
+    following = text.partition("Next:")[2]
+    assert "Versions" not in following
+    assert "assay report" in following
+    assert "assay show" not in following
+
+
+def test_weights_that_do_not_add_up_get_a_decimal():
+    board = binary_view().leaderboard
+    names = [trial.candidate.name for trial in board.trials[:3]]
+    thirds = msgspec.structs.replace(board, weights=dict.fromkeys(names, 1 / 3))
+    assert [row[2] for row in runs._trials(thirds)[:3]] == ["33.3%"] * 3
+    halves = msgspec.structs.replace(board, weights=dict.fromkeys(names[:2], 1 / 2))
+    assert [row[2] for row in runs._trials(halves)[:2]] == ["50%"] * 2
+
+
+def test_compare_tells_the_difference_the_gates_and_the_rows(tmp_path, monkeypatch, capsys):
+    results = {"a": made(tmp_path), "b": made(tmp_path, "rejected")}
+    monkeypatch.setattr(runs, "open_run", lambda name, _: results[name])
+    args = argparse.Namespace(run="a", other="b", store=None, json=False)
+    _, data = runs.COMPARE.run(args)
+    text = capsys.readouterr().out
+    assert "difference" in text
+    assert re.search(r"roc_auc  .*0\.000\s*\n", text)
+    assert re.search(r"gate \S+ ≥ 0\.8\S* +accepted +accepted", text)
+    assert "Both were tested on the same rows." in text
+    assert data["same_rows"] is True
+
+
+def test_an_interrupted_run_took_no_known_time(monkeypatch, capsys):
+    facts = {"run": "r", "project": "p", "verdict": "", "started_at": "2026", "reason": ""}
+    entries = [SimpleNamespace(**facts, status=s, seconds=2.0) for s in ("interrupted", "finished")]
+    monkeypatch.setattr(runs, "list_runs", lambda _: entries)
+    runs.RUNS.run(argparse.Namespace(store=None, json=False))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines[1:]] == ["-", "s"]
+
+
+@pytest.mark.parametrize(("live", "shown"), [(0, ["model@1"]), (None, [])])
+def test_history_at_a_time_ends_there(live, shown, monkeypatch, capsys):
+    moves = [
+        {"at": f"2026-11-0{n}", "version": n, "actor": "me", "verdict": "accepted", "reason": ""}
+        for n in (1, 2)
+    ]
+    answer = {"moves": moves, "live": None if live is None else moves[live]}
+    monkeypatch.setattr(models.models, "history", lambda *_, **__: answer)
+    models.HISTORY.run(argparse.Namespace(model="model", at="2026-11-01", store=None, json=False))
+    text = capsys.readouterr().out
+    assert re.findall(r"model@\d", text) == shown
+    assert ("no version was champion yet" in text) == (live is None)
+
+
+def test_one_package_is_one_package(monkeypatch, capsys):
+    found = SimpleNamespace(events=1, blobs=2, packages=1, files=0, rerun=None, to_dict=dict)
+    monkeypatch.setattr(verify, "verify", lambda *_, **__: found)
+    verify.COMMAND.run(argparse.Namespace(target="", rerun=False, store=None, json=False))
+    assert "1 event in one chain, 2 blobs, 1 package: " in capsys.readouterr().out
+
+
+def test_a_result_shows_itself_in_a_line_and_in_a_notebook(tmp_path):
+    result = made(tmp_path)
+    estimate = verdict.estimate("roc_auc", result.metrics["roc_auc"])
+    assert repr(result) == f"RunResult({result.run}, accepted, roc_auc {estimate})"
+    page = result._repr_html_()
+    words = (result.run, "accepted", estimate, "baseline", "gate ", "seal", "package", "report")
+    for word in words:
+        assert word in page
+
+
+def test_a_notebook_shows_foreign_text_as_text(tmp_path):
+    hostile = AUDIT.findings[0]
+    hostile = msgspec.structs.replace(hostile, severity="error", message="<script>x</script>")
+    audit = msgspec.structs.replace(AUDIT, findings=(hostile,))
+    result = made(tmp_path, audit=audit, halted="audit")
+    assert "<script>" not in result._repr_html_()
+    assert "&lt;script&gt;" in result._repr_html_()
+    assert "stopped" in repr(result)
+
+
+def test_a_model_shows_itself_in_a_line():
+    signature = binary_view().fitted.signature
+    text = repr(Model("churn@1", SimpleNamespace(signature=signature)))
+    assert text == f"Model(churn@1: Churn from {len(signature.inputs)} columns, 2 classes)"
