@@ -100,3 +100,18 @@ def test_contents_lead_to_their_sections(browser: Chromium, folder: Path) -> Non
     browser.open(folder / "binary.html", 1280)
     browser.ask("document.querySelector('nav a[href=\"#limits\"]').click()")
     assert browser.ask("location.hash") == "#limits"
+
+
+def test_a_phone_has_labels_above_their_bars_and_room_for_sentences(
+    browser: Chromium, folder: Path
+) -> None:
+    browser.open(folder / "binary.html", 390)
+    above = """[...document.querySelectorAll('.bars')].map(e => {
+      const [name, bar] = [...e.children].map(c => c.getBoundingClientRect());
+      return name.bottom <= bar.top + 1;
+    })"""
+    assert set(browser.ask(above)) == {True}
+    last = """Math.min(...[...document.querySelectorAll(
+      '.scroll table:not(.matrix) td:last-child:not(.num,.pic)')]
+      .map(e => e.getBoundingClientRect().width).filter(w => w > 0))"""
+    assert browser.ask(last) >= 239

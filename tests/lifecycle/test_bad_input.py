@@ -128,6 +128,15 @@ CASES = {
     "a candidate that does not exist": Case(
         "BUDGET-ONLY", toml=HEAD + '[budget]\nonly = ["bosting"]\n', says=("boosting",)
     ),
+    "a gate that can never be judged": Case(
+        "GATE-BASELINE",
+        None,  # it is refused before the table is even looked for
+        toml=HEAD + '[[gates]]\nmetric = "latency_p99"\nbeats = "baseline"\n',
+        says=("gates.0.beats", "at_most"),
+    ),
+    "a password in the file": Case(
+        "SPEC-SECRET", toml=HEAD + 'connection = "postgresql://me:hunter2@db/x"\n'
+    ),
     "a family that does not exist": Case(
         "FAMILY-UNKNOWN", toml=HEAD.replace('"shop"', '"shop"\nfamily = "tables"')
     ),
@@ -161,6 +170,9 @@ def test_run_refuses_what_cannot_work(name, folder, cli):
         assert len(str(error["got"])) < 500
     for word in case.says:
         assert word in said.out
+    assert "hunter2" not in said.out + said.err
+    if case.code.startswith("SPEC-") and case.code != "SPEC-POSITIVE":
+        assert not (folder / ".assay").exists()  # a broken file leaves nothing behind
     assert {path.name for path in folder.iterdir()} - before <= {".assay"}
     left = [p.name for p in (folder / ".assay").rglob("*") if p.is_file()]
     assert not [n for n in left if n.endswith((".html", ".onnx", "manifest.json", ".tmp"))]
@@ -219,6 +231,16 @@ def test_init_leaves_a_project_file_that_is_there(folder, cli):
     said = cli("init", folder, "--data", folder / "table.csv", "--target", "left")
     assert (said.code, said.codes) == (2, ["INIT-EXISTS"])
     assert (folder / "assay.toml").read_text() == HEAD
+
+
+def test_init_in_the_place_of_a_file_is_refused(tmp_path, cli):
+    (tmp_path / "table.csv").write_bytes(good())
+    words = ("--data", tmp_path / "table.csv", "--target", "left")
+    said = cli("init", tmp_path / "table.csv", *words)
+    assert (said.code, said.codes) == (2, ["INIT-NOT-FOLDER"])
+    (tmp_path / "file").write_text("")
+    said = cli("init", tmp_path / "file" / "shop", *words, "--store", tmp_path / "store")
+    assert (said.code, said.codes) == (2, ["INIT-NOT-WRITTEN"]), said.err
 
 
 @pytest.mark.parametrize("command", ["run", "check"])

@@ -127,6 +127,8 @@ def test_a_wrong_command_line_is_one_clear_mistake(line, cli, tmp_path, monkeypa
     said = cli(*line)
     assert said.code == 2
     (error,) = said.envelope["errors"]
+    named = {"no_such_set": "DATA-UNKNOWN", "nowhere": "STORE-NOT-FOUND"}
+    assert error["code"] == named.get(line[-1], "USAGE")
     assert error["message"]
     assert error["try"]
     assert "Traceback" not in said.err
@@ -173,7 +175,7 @@ def test_a_reader_that_has_gone_is_no_fault(finished):
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {script}"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 141), done.stderr  # 0: it was done before the reader went
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
 

@@ -156,11 +156,13 @@ def test_files_in_and_out(ending, finished, rows, model, tmp_path, cli):
 
 def test_a_column_called_prediction_is_kept_beside_the_answer(finished, rows, tmp_path, cli):
     file, out = tmp_path / "new.csv", tmp_path / "answers.csv"
-    rows.with_columns(prediction=pl.lit("mine")).write_csv(file)
+    taken = {"prediction": pl.lit("mine"), "prediction_predicted": pl.lit("older")}
+    rows.with_columns(**taken).write_csv(file)
     assert cli("predict", "binary", file, "-o", out, "--store", finished["binary"].store).code == 0
     written = pl.read_csv(out)
     assert set(written["prediction"]) == {"mine"}
-    assert set(written["prediction_predicted"]) == {"yes", "no"}
+    assert set(written["prediction_predicted"]) == {"older"}
+    assert set(written["prediction_predicted_predicted"]) == {"yes", "no"}
 
 
 def test_an_output_that_cannot_be_written_is_refused(finished, rows, tmp_path, cli):
@@ -173,6 +175,20 @@ def test_an_output_that_cannot_be_written_is_refused(finished, rows, tmp_path, c
     assert (said.code, said.codes) == (2, ["PREDICT-NOT-WRITTEN"])
     said = cli("predict", "binary", tmp_path / "nothing.csv", "-o", "a.csv", "--store", store)
     assert (said.code, said.codes) == (2, ["DATA-NOT-FOUND"])
+
+
+def test_an_output_that_is_the_input_is_refused(finished, rows, tmp_path, cli):
+    file, link = tmp_path / "new.csv", tmp_path / "link.csv"
+    rows.write_csv(file)
+    link.symlink_to(file)
+    for out in (file, link):
+        said = cli("predict", "binary", file, "-o", out, "--store", finished["binary"].store)
+        assert (said.code, said.codes) == (2, ["PREDICT-SAME-FILE"])
+        assert_frame_equal(pl.read_csv(file), rows)
+
+
+def test_a_lazy_frame_gets_a_frame(model, rows):
+    assert_frame_equal(model.predict(rows.lazy()), model.predict(rows))
 
 
 def test_missing_columns_are_named_all_at_once(model, rows):

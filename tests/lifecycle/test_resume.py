@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from assay.errors import AssayError, StoreError
 from assay.kernel.stage import Note
+from assay.lifecycle.run import PROCESSES_FROM
 from assay.lifecycle.verify import verify
 from assay.records.event import Event
 from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, UNSURE, Project, kill
@@ -77,7 +79,7 @@ def test_a_run_killed_again_and_again_is_finished_as_if_it_never_was(project, sp
 
 
 def test_a_killed_run_with_worker_processes_goes_on(project, spawn, shell):
-    made = project(rows=6_000)
+    made = project(rows=PROCESSES_FROM)
     process = spawn("run", made.folder, "--json")
     assert kill_at(process, made, lambda e: e.subject == "fit:best_column:1")
     assert shell("run", made.folder, "--json").code in (0, 3, 4)
@@ -114,8 +116,9 @@ def test_interrupting_by_hand_says_that_the_same_command_resumes(project, spawn)
         with suppress(subprocess.TimeoutExpired):
             process.wait(LOOK)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
+    assert json.loads(out)["errors"][0]["code"] == "INTERRUPTED"
     assert "resumes" in err
     assert "Traceback" not in err
     assert made.run().package is not None

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import assay
-from assay.errors import DataError, Refused, Tampered
+from assay.errors import DataError, Refused, Tampered, UsageError
 from assay.records.base import digest_of
 from conftest import FAST, Project, write_project
 
@@ -127,6 +127,11 @@ def test_changed_code_is_another_run(made, tmp_path):
         ("import no_such_module\n", "TRANSFORM-FAILED"),
         ("def make(frame):\n    return 7\n", "DATA-KIND"),
         (None, "TRANSFORM-NOT-FOUND"),
+        (
+            "import polars as pl\n"
+            "def make(f):\n    return f.with_columns(gap=pl.col('height') - pl.mean('height'))\n",
+            "TRANSFORM-NOT-ROWWISE",
+        ),
     ],
 )
 def test_code_that_does_not_work_is_named_with_its_line(code, fault, project, cli):
@@ -138,6 +143,44 @@ def test_code_that_does_not_work_is_named_with_its_line(code, fault, project, cl
     assert "Traceback" not in said.err
     if fault == "TRANSFORM-FAILED":
         assert "features.py" in said.out
+
+
+def test_code_that_changes_while_the_run_goes_on_is_not_packaged(project):
+    made = project(more=FEATURES)
+    file = made.folder / "features.py"
+    file.write_text(CODE)
+
+    def meddle(note) -> None:
+        if note.stage == "evaluate":
+            file.write_text(CODE + "\n# a second thought\n")
+
+    with pytest.raises(UsageError) as error:
+        made.run(notify=meddle)
+    assert (error.value.code, error.value.where) == ("TRANSFORM-CHANGED", "features.py")
+    assert not list((made.store / "packages").glob("*"))
+    assert made.kinds()["model.registered"] == 0
+    assert made.run().package is not None
+
+
+def test_code_that_needs_a_second_file_is_named_before_anyone_relies_on_it(project, cli):
+    made = project(more=FEATURES)
+    (made.folder / "features.py").write_text("from helpers import make\n")
+    (made.folder / "helpers.py").write_text(CODE)
+    said = cli("run", made.folder)
+    assert (said.code, said.codes) == (2, ["TRANSFORM-FAILED"]), said.err
+    assert "helpers" in said.out
+    assert not list((made.store / "packages").glob("*"))
+    assert made.kinds()["model.registered"] == 0
+
+
+def test_code_that_is_exchanged_under_a_loaded_model_does_not_run(made, tmp_path):
+    package = tmp_path / "shipped"
+    shutil.copytree(made.run().package, package)
+    model = assay.load(package, allow_code=True)
+    (package / "code" / "features.py").write_text("raise SystemExit('not what was read')")
+    with pytest.raises(Tampered) as error:
+        model.predict(pl.read_csv(made.folder / "table.csv"))
+    assert error.value.code == "CODE-CHANGED"
 
 
 def test_a_row_that_breaks_the_code_is_a_clear_error(made):

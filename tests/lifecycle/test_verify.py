@@ -14,8 +14,8 @@ from conftest import TARGETS, TWO_MODELS
 
 
 @pytest.mark.parametrize("task", TARGETS)
-def test_training_again_gives_the_same_package(task, finished, cli):
-    project = finished[task]
+def test_training_again_gives_the_same_package(task, copied, cli):
+    project = copied(task)
     before = project.events()
     said = cli("verify", "last", "--rerun", "--store", project.store)
     assert said.code == 0, said.err
@@ -25,7 +25,18 @@ def test_training_again_gives_the_same_package(task, finished, cli):
     assert rerun["metrics"] == {
         name: metric.value for name, metric in project.run().metrics.items()
     }
-    assert project.events() == before
+    # the test rows were read once more, and that is all there is to tell
+    (read,) = project.events()[len(before) :]
+    assert (read.kind, read.data["rerun"]) == ("test.read", True)
+    assert project.run().to_dict()["test_reads"] == 2
+
+
+def test_without_a_target_the_last_run_is_trained_again(copied, cli):
+    project = copied("binary")
+    data = cli("verify", "--rerun", "--store", project.store).data
+    assert data["rerun"]["same_package"] is True
+    assert data["packages"] == 1
+    assert project.kinds()["test.read"] == 2
 
 
 def test_an_ensemble_is_trained_again_to_the_same_numbers(project):
@@ -50,7 +61,7 @@ def test_everything_that_there_is_is_counted(finished, monkeypatch, cli):
         "events": len(project.events()),
         "blobs": len(project.workspace().store.digests()),
         "packages": 1,
-        "files": sum(1 for _ in result.package.iterdir()) - 1,
+        "files": sum(1 for _ in result.package.iterdir()) - 2,  # the manifest and its digest
     }
     for target in (project.store, project.store / "ledger.sqlite", project.folder):
         assert cli("verify", target).data == wanted
@@ -66,6 +77,27 @@ def test_everything_that_there_is_is_counted(finished, monkeypatch, cli):
 def test_what_is_not_there_cannot_be_verified(target, finished, tmp_path, cli):
     store = finished["binary"].store if target != "last" else tmp_path
     assert cli("verify", target, "--store", store).code == 2
+
+
+@pytest.mark.parametrize("record", ["seal", "evaluate"])
+def test_a_record_that_is_gone_is_missed(record, copied, cli):
+    project = copied("binary")
+    entry = project.run().entry
+    name = {**entry.given, **entry.data["records"]}[record]
+    (project.store / "objects" / name[:2] / name[2:]).unlink()
+    for words in (["verify"], ["verify", "last"]):
+        said = cli(*words, "--store", project.store)
+        assert said.code != 0, words
+        assert name in said.out
+
+
+def test_bytes_that_a_record_names_are_verified_with_its_run(copied, cli):
+    project = copied("binary")
+    name = project.run().view.leaderboard.trials[0].predictions
+    (project.store / "objects" / name[:2] / name[2:]).unlink()
+    said = cli("verify", "last", "--store", project.store)
+    assert said.code != 0
+    assert name in said.out
 
 
 def test_numbers_that_were_changed_do_not_pass_the_rerun(copied):

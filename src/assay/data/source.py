@@ -89,7 +89,7 @@ def _readable(path: Path, entries: Iterator[Path]) -> list[Path]:
         raise DataError(
             "DATA-NOT-FOUND",
             "there is no data file here",
-            where=str(path),
+            where=str(path.absolute()),
             allowed=[*READABLE, ".csv.gz"],
             hint="put the table here in one of these forms, or name another file",
         )

@@ -95,23 +95,28 @@ def _thin(tiers: list[NDArray[np.int64]], rng: np.random.Generator) -> Bag:
 
 
 def _thin_groups(samples: list[Rows], groups: Groups) -> Bag:
-    """Keep every group, and of each class in it the middle one of every few rows that are alike.
+    """Keep every group, of each class in it the extremes, and of every few rows alike the middle.
 
     So the sum over a group hardly changes, and with it what differs from group to group.
     """
     rows = samples[0]
     strata = groups * max(rows.classes, 1) + (rows.truth if rows.classes else 0)
     losses = [sample.surprise if rows.classes else sample.error for sample in samples]
+    if len(losses) == 2:
+        losses[0] = np.abs(losses[0]) - np.abs(losses[1])
     order = np.lexsort((losses[0], strata))
     index, share = [], []
     for members in np.split(order, np.flatnonzero(np.diff(strata[order])) + 1):
         keep = min(max(len(members) * BAG * DEEP // rows.n, FEWEST), len(members))
-        if len(losses) == 2:  # alike in both: in blocks of one's loss, ordered by the other's
-            block = np.arange(len(members)) * int(np.sqrt(keep)) // len(members)
-            members = members[np.lexsort((losses[1][members], block))]
-        step = len(members) / keep
-        index.append(members[((np.arange(keep) + 0.5) * step).astype(np.int64)])
-        share.append(np.full(keep, step))
+        end = keep // 8  # the extreme rows carry much of the variance, and are like no others
+        rest = members[end : len(members) - end]
+        keep -= 2 * end
+        if len(losses) == 2:  # alike in both: in blocks of the difference, ordered by one's loss
+            block = np.arange(len(rest)) * int(np.sqrt(keep)) // len(rest)
+            rest = rest[np.lexsort((losses[1][rest], block))]
+        middle = rest[((np.arange(keep) + 0.5) * len(rest) / keep).astype(np.int64)]
+        index += [members[:end], middle, members[len(members) - end :]]
+        share += [np.ones(end), np.full(keep, len(rest) / keep), np.ones(end)]
     kept = np.concatenate(index)
     return Bag(kept, groups[kept], np.ones(int(groups.max()) + 1), np.concatenate(share))
 

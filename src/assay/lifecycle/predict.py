@@ -17,7 +17,7 @@ from assay.data.conform import conform
 from assay.data.raw import to_polars
 from assay.data.source import read_any
 from assay.data.transform import apply_transform
-from assay.errors import DataError, StoreError, UsageError
+from assay.errors import StoreError, UsageError
 from assay.kernel.family import Predictions
 from assay.package.load import LoadedPackage
 from assay.package.load import load as load_package
@@ -207,7 +207,7 @@ def _write(table: pl.DataFrame, out: Path) -> None:
 
 def _in_kind_of(given: Any, answer: pl.DataFrame) -> Any:
     """Return `answer` as polars, pandas (with the same index), a dict, or a list of dicts."""
-    if isinstance(given, pl.DataFrame):
+    if isinstance(given, pl.DataFrame | pl.LazyFrame):
         return answer
     if type(given).__module__.partition(".")[0] == "pandas":
         columns = {name: answer[name].to_list() for name in answer.columns}
@@ -217,10 +217,4 @@ def _in_kind_of(given: Any, answer: pl.DataFrame) -> Any:
         columns = answer.to_dict(as_series=False)
         many = any(isinstance(v, Sequence) and not isinstance(v, str) for v in one.values())
         return columns if many else {name: values[0] for name, values in columns.items()}
-    if isinstance(given, Sequence):
-        return answer.to_dicts()
-    raise DataError(
-        "FRAME-KIND",
-        "rows come as a polars or pandas frame, a list of dicts, or a dict of lists",
-        got=type(given).__name__,
-    )
+    return answer.to_dicts()

@@ -6,21 +6,25 @@ import argparse
 import io
 import re
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
 import pytest
-from report_views import binary_view
 from rich.console import Console
 
-from assay.cli import models, runs, verdict, verify
+from assay.cli import init, models, runs, verdict, verify
 from assay.cli.verdict import next_steps, print_check, print_findings, print_next, print_verdict
 from assay.lifecycle.check import CheckResult
 from assay.lifecycle.predict import Model
 from assay.lifecycle.result import RunResult
 from assay.records.audit import Audit, Finding
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from report_views import binary_view
 
 
 def made(root: Path, outcome: str = "accepted", **changes: object) -> RunResult:
@@ -28,7 +32,7 @@ def made(root: Path, outcome: str = "accepted", **changes: object) -> RunResult:
     view = binary_view()
     decision = msgspec.structs.replace(view.decision, verdict=outcome)
     view = replace(view, decision=decision, **changes)
-    entry = SimpleNamespace(folder=str(root / "my project"))
+    entry = SimpleNamespace(folder=str(root / "my project"), data={})
     return RunResult(SimpleNamespace(root=root / "a store"), entry, view)
 
 
@@ -71,7 +75,7 @@ def test_a_gain_is_written_as_its_gate_is(tmp_path):
     result = made(tmp_path)
     text = said(print_verdict, result, None)
     gain = verdict.estimate("roc_auc", result.view.report.comparison.difference)
-    assert f"gain      {gain}" in " ".join(text.split("  ")).replace("gain     ", "gain      ")
+    assert re.search(rf"gain +{re.escape(gain)} on the same rows", text)
     assert "−" not in text
 
 
@@ -199,3 +203,15 @@ def test_a_model_shows_itself_in_a_line():
     signature = binary_view().fitted.signature
     text = repr(Model("churn@1", SimpleNamespace(signature=signature)))
     assert text == f"Model(churn@1: Churn from {len(signature.inputs)} columns, 2 classes)"
+
+
+def test_init_proposes_commands_that_a_shell_takes(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "my project"
+    made = SimpleNamespace(file=folder / "assay.toml", text="", to_dict=dict)
+    monkeypatch.setattr(init, "init", lambda *_, **__: made)
+    words = {"data": "d.csv", "target": "y", "name": "", "force": False, "store": None}
+    init.COMMAND.run(argparse.Namespace(folder=folder, json=False, **words))
+    following = capsys.readouterr().out.partition("Next:")[2].strip().splitlines()
+    for line in following:
+        command = shlex.split(line.partition("   ")[0])
+        assert Path(command[-1]).resolve() in (folder, made.file)

@@ -76,6 +76,29 @@ def test_steps_of_a_csv_column(project, cells, expected):
     assert rules(project.ingest(), "x") == expected
 
 
+@pytest.mark.parametrize(
+    ("cells", "example"),
+    [
+        (["5", "€ 2.607,97", "1,5"], "'€ 2.607,97' → 2607.97"),
+        (["3", "$1,200.50", "7"], "'$1,200.50' → 1200.5"),
+        (["yes", "no", "no"], "'yes' → True"),
+        (["?", "31/01/2020", "01/02/2020"], "'31/01/2020' → 2020-01-31 00:00:00"),
+        (["03/01/2020", "01/02/2020", "02/02/2020"], "'03/01/2020' → 2020-03-01 00:00:00"),
+        (["x", "True", "FALSE"], "'True' → 'true'"),
+    ],
+)
+def test_an_example_shows_a_cell_that_changed(project, cells, example):
+    lines = [f"{cell};{i}" for i, cell in enumerate(cells)]
+    project.file("t.csv", "\n".join(["x;y", *lines]))
+    found = [s for s in project.ingest().cleaning if s.where == "x" and s.rule != "missing"]
+    assert [s.example for s in found] == [example]
+
+
+def test_a_made_up_header_is_shown(project):
+    project.file("t.csv", "x;;y\n1;q;1\n2;r;0\n")
+    assert [s.example for s in project.ingest().cleaning] == ["'' → 'column_2'"]
+
+
 def test_numbers_as_text_count_only_where_the_format_has_numbers(project):
     frame = pl.DataFrame({"x": ["1", "2", "3"], "y": [0, 1, 0]})
     frame.write_parquet(project.folder / "t.parquet")
@@ -91,3 +114,8 @@ def test_every_rule_that_occurs_is_declared(project):
     assert found <= set(RULES)
     assert found >= {"blank-column", "blank-header", "renamed-column", "missing-target"}
     assert [c.name for c in snapshot.columns] == ["x", "column_2", "z", "z_2", "y"]
+
+
+def test_inf_among_words_is_a_word(project):
+    project.file("t.csv", "a,y\n1,inf\n2,sup\n3,inf\n")
+    assert project.ingest().rows == 3

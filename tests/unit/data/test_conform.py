@@ -73,6 +73,18 @@ def test_words(cell, expected):
     assert one("c", cell) == expected
 
 
+@pytest.mark.parametrize("word", ["True", "true", "TRUE"])
+def test_true_among_words_is_one_word_in_training_and_serving(project, word):
+    lines = [f"{(word, 'False', 'Unknown')[i % 3]},{(word, 'no')[i % 2]}" for i in range(12)]
+    project.file("t.csv", "\n".join(["c,y", *lines]))
+    snapshot = project.ingest()
+    trained = read_table(snapshot, project.store)
+    assert set(trained["c"]) == {"true", "false", "Unknown"}
+    assert set(trained["y"]) == {word, "no"}  # the target keeps its spelling, as data.positive does
+    for cell in (True, "True", "true"):
+        assert one("c", cell) == "true"
+
+
 def test_missing_words_of_the_project():
     assert one("c", "unknown", missing=["unknown"]) is None
 

@@ -159,7 +159,17 @@ def test_bad_tables(project, text, section, expected):
     [({"source": None}, "DATA-SOURCE"), ({"source": "none.csv"}, "DATA-NOT-FOUND")],
 )
 def test_sources_that_are_none(project, section, code):
-    assert codes(project.ingest, **section) == [code]
+    (error,) = errors_of(project.ingest, **section)
+    assert error.code == code
+    assert error.where
+    assert error.hint
+
+
+def test_one_row_is_too_few(project):
+    project.file("t.csv", "a,y\n1,1\n")
+    (error,) = errors_of(project.ingest)
+    assert (error.code, error.got) == ("DATA-TOO-FEW-ROWS", 1)
+    assert "data.source" in error.hint
 
 
 def test_wrong_target_names_the_nearest(project):
@@ -325,7 +335,9 @@ def test_transform_names(project, name):
 
 def test_transform_needs_its_file_and_permission(project):
     project.file("t.csv", "a,y\n1,1\n2,2\n")
-    assert codes(project.ingest, transform="features:add") == ["TRANSFORM-NOT-FOUND"]
+    (error,) = errors_of(project.ingest, transform="features:add")
+    assert error.code == "TRANSFORM-NOT-FOUND"
+    assert "features.py" in error.hint
     project.file("features.py", "raise SystemExit\n")
     with pytest.raises(Refused):
         project.ingest(transform="features:add", allow_code=False)
@@ -371,3 +383,16 @@ def test_telco_total_charges_has_eleven_gaps(project, data_folder):
     assert snapshot.column("TotalCharges").missing == 11
     steps = [s for s in snapshot.cleaning if s.where == "TotalCharges"]
     assert [(s.rule, s.cells) for s in steps] == [("missing", 11)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_target_without_end_is_missing(project, suffix):
+    frame = pl.DataFrame({"x": [1, 2, 3, 4], "y": [1.5, math.inf, -math.inf, 2.0]})
+    path = project.folder / f"t.{suffix}"
+    frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
+    (error,) = errors_of(project.ingest, path.name)
+    assert error.got == 2
+    assert "infinite" in str(error)
+    snapshot = project.ingest(path.name, missing_target="drop")
+    assert (snapshot.rows, snapshot.column("y").high) == (2, 2.0)
+    assert project.ingest(path.name, types={"y": "category"}).rows == 4

@@ -129,6 +129,12 @@ def test_moments_survive_any_way_to_write_them():
         ("key", [str(uuid.UUID(int=i * 7**30)) for i in range(50)], "id"),
         ("code", [f"C{i}" for i in range(50)], "id"),
         ("code", [f"C{i % 20}" for i in range(50)], "category"),
+        ("code", [f"KD-{i % 46}" for i in range(50)], "id"),
+        (
+            "surname",
+            ["".join(chr(97 + int(d)) for d in str(i % 46)) for i in range(50)],
+            "category",
+        ),
         ("row", [str(i) for i in range(1, 101)], "id"),
         ("note", [" ".join(WORDS[i % 5 :]) + str(i) for i in range(50)], "text"),
         ("plan", ["a plan of more than four words", "another plan of many words"] * 30, "category"),
@@ -149,11 +155,12 @@ def test_kinds(name, values, kind):
         (list(range(40)), "number"),
         ([str(i) for i in range(40)], "number"),
         ([f"C{i}" for i in range(40)], "category"),
-        ([True, False] * 20, "category"),
+        ([True, False] * 20, "boolean"),
+        (["True", "False"] * 20, "category"),
         (["1,5", "2,5"], "number"),
     ],
 )
-def test_a_target_is_a_number_or_a_category(values, kind):
+def test_a_target_is_never_text_or_id(values, kind):
     found, series = typed(values, target=True)
     assert found.type == kind
     assert series.null_count() == 0

@@ -150,6 +150,7 @@ def test_files_that_are_no_table(tmp_path, name, content, code, where):
     error = code_of(read_any, path)
     assert (error.code, error.where) == (code, where)
     assert error.exit_code == 2
+    assert error.hint
 
 
 def test_numpy_archive_is_no_table(tmp_path):
@@ -220,8 +221,13 @@ def test_finding(tmp_path):
     assert find("catalogue:known", tmp_path, lambda name: tmp_path / f"{name}.csv") == [known]
     error = code_of(find, "chrun.csv", tmp_path, lambda _: tmp_path)
     assert (error.code, error.allowed) == ("DATA-NOT-FOUND", ("churn.csv",))
-    assert code_of(find, "empty", tmp_path, lambda _: tmp_path).code == "DATA-NOT-FOUND"
-    assert code_of(find, "*.parquet", tmp_path, lambda _: tmp_path).code == "DATA-NOT-FOUND"
+    assert error.where.startswith(str(tmp_path))  # what was tried, wherever the path started
+    assert error.hint == "did you mean churn.csv?"
+    for source in ("empty", "*.parquet", "nothing-like-it"):
+        error = code_of(find, source, tmp_path, lambda _: tmp_path)
+        assert error.code == "DATA-NOT-FOUND"
+        assert error.where.startswith(str(tmp_path))
+        assert error.hint
     error = code_of(find, "https://user:secret@host/t.csv", tmp_path, lambda _: tmp_path)
     assert error.code == "DATA-SOURCE"
     assert "secret" not in str(error)

@@ -154,6 +154,13 @@ def test_numbers_are_times_too() -> None:
     assert (parts_of(data, time_on="day")[-200:] == TEST).all()
 
 
+def test_a_counter_taken_for_an_id_can_be_made_a_number() -> None:
+    data = table().with_columns(day=pl.int_range(1000).cast(pl.String))
+    with pytest.raises(DataError) as caught:
+        parts_of(data, time_on="day")
+    assert 'data.types."day" = "number"' in caught.value.hint
+
+
 def test_groups_of_the_test_are_new_and_later() -> None:
     section = SplitSection(group_time_on=("shop", "day"))
     data = table()
@@ -162,6 +169,7 @@ def test_groups_of_the_test_are_new_and_later() -> None:
     assert train["day"].max() < test["day"].min()
     assert not set(train["shop"]) & set(test["shop"])
     assert f"{(parts == LEFT_OUT).sum()} rows are left out" in note
+    assert "a fold may train on rows that are later than those it validates" in note
     for fold in folds_of(parts):
         rows, valid = train_valid(parts, fold, True)
         assert not set(data["shop"][rows]) & set(data["shop"][valid])

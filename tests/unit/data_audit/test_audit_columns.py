@@ -79,3 +79,17 @@ def test_a_column_that_is_mostly_missing(run, honest, only, codes):
     kept = pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.col("weight")).alias("deck")
     finding = only(run(table.with_columns(kept)), "HIGH-MISSING")
     assert (finding.severity, finding.where, finding.evidence["share"]) == ("note", "deck", 0.75)
+
+
+@pytest.mark.parametrize(
+    "values", [pl.Series([f"KD-{i:05d}" for i in range(400)]), pl.Series(np.arange(1.0, 401))]
+)
+def test_copied_rows_do_not_hide_an_id(run, honest, only, values):
+    table = honest(4, 400).with_columns(values.alias("customer_no"))
+    finding = only(run(pl.concat([table, table.head(60)])), "ID-COLUMN")
+    assert (finding.where, finding.evidence["distinct_values"]) == ("customer_no", 400)
+
+
+def test_values_that_repeat_in_other_rows_are_no_id(run, honest, codes):
+    towns = pl.Series([f"T{i % 340:03d}" for i in range(400)])
+    assert "ID-COLUMN" not in codes(run(honest(4, 400).with_columns(towns.alias("town_no"))))

@@ -112,3 +112,16 @@ def test_gates_without_a_known_width_are_left_alone(run, honest, codes):
         GateSpec(metric="accuracy", beats="baseline"),
     ]
     assert "TOO-FEW-ROWS" not in codes(run(honest(2, 200), gates=gates))
+
+
+def test_numbers_have_no_positives_to_count(run, honest, codes):
+    """A target of zero is a number like any other, also when all test rows have it."""
+    parts = np.repeat(np.array([0, 1, -1], np.int8), 200)
+    zero = pl.when(pl.int_range(pl.len()) >= 400).then(0.0).otherwise(pl.col("y")).alias("y")
+    gates = [GateSpec(metric="r2", at_least=0.99), GateSpec(metric="mae", at_most=1)]
+    assert "TOO-FEW-ROWS" not in codes(
+        run(honest(0, 600, 0).with_columns(zero), parts=parts, gates=gates[:1])
+    )
+    found = run(honest(0, 600, 0), parts=parts, gates=gates)
+    zeros = run(honest(0, 600, 0).with_columns(zero), parts=parts, gates=gates)
+    assert codes(found) == codes(zeros)

@@ -10,7 +10,7 @@ from assay.errors import DataError
 from assay.evaluate import estimates
 from assay.evaluate.intervals import order_interval
 from assay.evaluate.linear import linear, midranks, variance, wilson
-from assay.evaluate.resample import BAG, bags
+from assay.evaluate.resample import BAG, DEEP, bags, draws
 from assay.kernel.family import Predictions
 from assay.metrics import METRICS, get, names_for
 from assay.metrics.weighted import Rows, Weighted
@@ -120,7 +120,7 @@ def test_a_bag_stands_for_all_rows_and_keeps_rare_ones():
     truth = np.zeros(50_000, dtype=np.int64)
     truth[:40] = 1
     rows = Rows(truth, two(rng.random(50_000)).values, 1)
-    for bag in bags(rows, None, rng):
+    for bag in bags([rows], None, rng):
         assert len(bag.index) <= 1.1 * BAG
         assert len(np.unique(bag.index)) == len(bag.index)
         assert bag.scale.sum() == pytest.approx(50_000)
@@ -131,10 +131,31 @@ def test_groups_beyond_a_bag_are_taken_whole():
     rng = np.random.default_rng(6)
     groups = np.repeat(np.arange(5_000), 4)
     rows = Rows(rng.integers(0, 2, 20_000), two(rng.random(20_000)).values, 1)
-    for bag in bags(rows, groups, rng):
+    for bag in bags([rows], groups, rng):
         assert bag.unit is not None
         assert (np.bincount(bag.unit) == 4).all()
         assert bag.scale.sum() == pytest.approx(5_000)
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.5])
+def test_few_deep_groups_are_thinned_and_keep_their_spread(monkeypatch, effect):
+    """The weights still sum to the rows, and the spread is near that of all rows."""
+    rng = np.random.default_rng(7)
+    groups = rng.integers(0, 50, 3 * DEEP * BAG)
+    shift = rng.normal(0, effect, 50)[groups]
+    truth = (rng.random(len(groups)) < 0.2).astype(np.int64)
+    score = 1.5 * truth - 1 + shift + rng.normal(size=len(groups))
+    rows = Rows(truth, two(1 / (1 + np.exp(-score))).values, 1)
+    (bag,) = bags([rows], groups, rng)
+    assert len(bag.index) <= 1.1 * DEEP * BAG
+    sums = np.bincount(groups[bag.index], bag.spread(bag.scale))
+    np.testing.assert_allclose(sums, np.bincount(groups))
+    metrics = [get(name) for name in ("average_precision", "log_loss", "brier", "f1")]
+    thin = draws(metrics, [rows], groups, 200, np.random.default_rng(0))
+    monkeypatch.setattr("assay.evaluate.resample.DEEP", 100)
+    full = draws(metrics, [rows], groups, 200, np.random.default_rng(0))
+    for name, errors in full.items():
+        assert thin[name].std() == pytest.approx(errors.std(), rel=0.25), name
 
 
 @pytest.mark.parametrize("answers", ["perfect", "wrong", "constant"])

@@ -135,6 +135,23 @@ def test_hints_say_what_was_probably_meant(line: str, hint: str, errors: Errors)
 
 
 @pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("[budget]\ntime = -5", "change budget.time, or remove it, which leaves the default"),
+        ("[project]\nname = '/'", "change project.name, or give it an allowed value"),
+        ("[[gates]]\nmetric = 'accuracy'\nat_least = -4", "write a threshold on the scale of"),
+    ],
+)
+def test_a_hint_is_something_to_do(line: str, hint: str, errors: Errors) -> None:
+    assert any(hint in error.hint for error in errors(line))
+
+
+def test_a_list_is_shown_in_plain_text(errors: Errors) -> None:
+    found = errors("[split]\nstratify_on = 'a'\ntime_on = 'b'\n[data]\ntarget = ['x', 'y']")
+    assert {"stratify_on, time_on", "x, y"} <= {error.got for error in found}
+
+
+@pytest.mark.parametrize(
     ("text", "where", "got"),
     [
         ("a = 1\nb =\n", "assay.toml:2:4", "b ="),

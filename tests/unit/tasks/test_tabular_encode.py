@@ -8,12 +8,14 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
+import scipy.sparse
 from tabular_cases import mixed_table
 
 from assay.records.base import from_json, to_json
 from assay.tasks.tabular.columns import LARGEST, fit_category, fit_number
 from assay.tasks.tabular.encode import Encoder, fit_encoder
-from assay.tasks.tabular.text import count_words, fit_text
+from assay.tasks.tabular.models import linear_matrix
+from assay.tasks.tabular.text import CHUNK, FIT_ROWS, count_words, fit_text
 
 FEATURES = ("number", "income", "city", "member", "since", "review", "constant")
 
@@ -127,6 +129,47 @@ def test_rows_of_words_have_length_one_and_rare_words_weigh_more() -> None:
     np.testing.assert_allclose((out**2).sum(axis=1), [1, 1, 1, 0])
     common = out[:3].min(axis=0).argmax()
     assert out[0].max() > out[0, common]
+
+
+def test_words_are_counted_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same plan and views however few rows are held at a time."""
+    column = pl.Series("t", [f"word{i % 7} and word{i % 11}" for i in range(50)])
+    plan = fit_text(column)
+    found = []
+    for size in (CHUNK, 7):
+        monkeypatch.setattr("assay.tasks.tabular.text.CHUNK", size)
+        assert fit_text(column) == plan
+        views = np.zeros((50, plan.tree_width)), np.zeros((50, plan.linear_width))
+        plan.tree(column, views[0])
+        plan.linear(column, views[1])
+        found.append(np.hstack(views))
+    assert (found[0] == found[1]).all()
+
+
+def test_rarity_is_learned_from_a_sample_that_is_always_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    column = pl.Series("t", ["rare" if i % 10 == 0 else "common" for i in range(3000)])
+    whole = fit_text(column)
+    monkeypatch.setattr("assay.tasks.tabular.text.FIT_ROWS", 1000)
+    plan = fit_text(column)
+    assert plan == fit_text(column)
+    assert plan.idf != whole.idf
+    np.testing.assert_allclose(plan.idf, whole.idf, rtol=0.6)
+    assert FIT_ROWS == 100_000
+
+
+def test_many_cells_of_mostly_zeros_are_kept_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    monkeypatch.setattr("assay.tasks.tabular.models.DENSE_CELLS", 5_000)
+    words = pl.DataFrame({"c": draw.integers(0, 30, 500).astype(str)})
+    numbers = pl.DataFrame({str(i): draw.normal(size=500) for i in range(30)})
+    for frame, sparse in ((words, True), (words.head(100), False), (numbers, False)):
+        encoder = fit_encoder(frame, frame.columns)
+        found = linear_matrix(encoder, frame)
+        assert scipy.sparse.issparse(found) == sparse
+        dense = found.toarray() if sparse else found
+        assert (dense == encoder.linear(frame)).all()
 
 
 def test_encoding_is_fast() -> None:

@@ -68,6 +68,24 @@ def test_a_metric_decides_between_classes_and_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    "values", [[0, 1] * 10, ["a", "b", "c"] * 10, list(range(10)) * 5, [0.5, 1.5, 2.5] * 10]
+)
+def test_what_is_written_as_it_would_be_inferred_keeps_its_reason(values: list[Any]) -> None:
+    inferred = ask(values)
+    metric = MetricSection(primary=inferred.primary)
+    assert ask(values, task=inferred.task, metric=metric).reason == inferred.reason
+    assert "says so" not in inferred.reason
+
+
+def test_what_is_written_otherwise_is_its_own_reason() -> None:
+    task, _, metric = ask(list(range(10)) * 5, task="regression").reason.partition("; metric ")
+    assert task == "the project file says so"
+    assert "says so" not in metric
+    reason = ask([0, 1] * 10, metric=MetricSection(primary="mcc")).reason
+    assert reason == "y has two values; metric mcc: the project file says so"
+
+
+@pytest.mark.parametrize(
     ("values", "positive"),
     [
         (["no"] * 5 + ["Yes"] * 9, "Yes"),
