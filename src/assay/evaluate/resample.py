@@ -102,7 +102,7 @@ def _thin_groups(samples: list[Rows], groups: Groups) -> Bag:
     rows = samples[0]
     strata = groups * max(rows.classes, 1) + (rows.truth if rows.classes else 0)
     losses = [sample.surprise if rows.classes else sample.error for sample in samples]
-    if len(losses) == 2:
+    if len(losses) == 2:  # what is measured is by how much they differ
         losses[0] = np.abs(losses[0]) - np.abs(losses[1])
     order = np.lexsort((losses[0], strata))
     index, share = [], []
@@ -111,7 +111,7 @@ def _thin_groups(samples: list[Rows], groups: Groups) -> Bag:
         end = keep // 8  # the extreme rows carry much of the variance, and are like no others
         rest = members[end : len(members) - end]
         keep -= 2 * end
-        if len(losses) == 2:  # alike in both: in blocks of the difference, ordered by one's loss
+        if len(losses) == 2:  # alike in blocks of the difference, and there in the other's loss
             block = np.arange(len(rest)) * int(np.sqrt(keep)) // len(rest)
             rest = rest[np.lexsort((losses[1][rest], block))]
         middle = rest[((np.arange(keep) + 0.5) * len(rest) / keep).astype(np.int64)]

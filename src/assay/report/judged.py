@@ -232,7 +232,7 @@ def _trial(
         title = f"Fold scores of {cut(name)}"
         svg = strips.dots(trial.scores, trial.score, domain, title, style)
     weight = board.weights.get(name, 0.0)
-    if weight and not baseline:
+    if weight:
         items = [(name, weight, "champion"), ("others", 1 - weight, "rest")]
         weight_svg = strips.parts(items, f"Weight of {cut(name)}", 8)
     note = trial.note if trial.status == "done" else f"{trial.status}: {trial.note}".strip(": ")

@@ -151,11 +151,15 @@ def test_few_deep_groups_are_thinned_and_keep_their_spread(monkeypatch, effect):
     sums = np.bincount(groups[bag.index], bag.spread(bag.scale))
     np.testing.assert_allclose(sums, np.bincount(groups))
     metrics = [get(name) for name in ("average_precision", "log_loss", "brier", "f1")]
-    thin = draws(metrics, [rows], groups, 200, np.random.default_rng(0))
-    monkeypatch.setattr("assay.evaluate.resample.DEEP", 100)
-    full = draws(metrics, [rows], groups, 200, np.random.default_rng(0))
-    for name, errors in full.items():
-        assert thin[name].std() == pytest.approx(errors.std(), rel=0.25), name
+    score += 0.3 * rng.normal(size=len(groups))
+    rival = Rows(truth, two(1 / (1 + np.exp(-score))).values, 1)
+    for samples, above in (([rows], 1.25), ([rows, rival], 1.5)):
+        monkeypatch.setattr("assay.evaluate.resample.DEEP", DEEP)
+        thin = draws(metrics, samples, groups, 150, np.random.default_rng(0))
+        monkeypatch.setattr("assay.evaluate.resample.DEEP", 100)
+        full = draws(metrics, samples, groups, 150, np.random.default_rng(0))
+        for name, errors in full.items():
+            assert 0.8 < thin[name].std() / errors.std() < above, name
 
 
 @pytest.mark.parametrize("answers", ["perfect", "wrong", "constant"])
