@@ -127,7 +127,7 @@ def test_a_wrong_command_line_is_one_clear_mistake(line, cli, tmp_path, monkeypa
     said = cli(*line)
     assert said.code == 2
     (error,) = said.envelope["errors"]
-    named = {"no_such_set": "DATA-UNKNOWN", "nowhere": "STORE-NOT-FOUND"}
+    named = {"no_such_set": "DATASET-UNKNOWN", "nowhere": "STORE-NOT-FOUND"}
     assert error["code"] == named.get(line[-1], "USAGE")
     assert error["message"]
     assert error["try"]

@@ -20,7 +20,12 @@ BUSY_SECONDS = 30.0
 """How long an append waits for other writers."""
 
 _APPLICATION_ID = 0x41535359  # "ASSY", bytes 68 to 71 of the file
-_NO_LOG = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
+_NO_LOG = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+}
 _BATCH = 500
 # `rowid` is `seq`, and stays so when a byte of the table's own definition is damaged.
 _LAST = "SELECT rowid, CAST(json AS BLOB) FROM events ORDER BY rowid DESC LIMIT 1"
