@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -178,6 +179,28 @@ def test_a_reader_that_has_gone_is_no_fault(finished):
     assert done.returncode in (0, 141), done.stderr  # 0: it was done before the reader went
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def with_closed_pipe(*words: object) -> subprocess.CompletedProcess[str]:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as out:
+        command = [sys.executable, "-m", "assay.cli.main", *map(str, words)]
+        return subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_an_envelope_that_no_one_reads_ends_as_a_closed_pipe_does(finished):
+    done = with_closed_pipe("show", "--json", "--store", finished["binary"].store)
+    assert done.returncode == 141
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_run_goes_on_to_its_verdict_when_its_reader_has_gone(copied):
+    made = copied("binary")
+    done = with_closed_pipe("run", made.folder, "--set", "gates.0.at_least=0.6")
+    assert done.returncode == 0, done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert made.kinds()["run.finished"] == 2
 
 
 def test_compare_puts_two_runs_side_by_side(copied, cli):

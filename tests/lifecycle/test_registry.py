@@ -122,8 +122,9 @@ def test_history_says_what_was_live_at_any_time(shop, cli):
         for at in (before, first, moves[1]["at"], "2999-01-01T00:00:00+02:00")
     ]
     assert [a and a["version"] for a in answers] == [None, 1, 3, 3]
-    said = cli("history", "shop", "--at", "yesterday", "--store", shop.store)
-    assert (said.code, said.codes) == (2, ["TIME-FORMAT"])
+    for at in ("yesterday", "9999-12-31T23:59:59-12:00"):  # the second is past the last year
+        said = cli("history", "shop", "--at", at, "--store", shop.store)
+        assert (said.code, said.codes) == (2, ["TIME-FORMAT"])
     assert cli("history", "shoop", "--store", shop.store).codes == ["MODEL-UNKNOWN"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -207,3 +208,24 @@ def first_inputs(result) -> dict:
         "snapshot": result.view.snapshot,
         "split": result.view.split,
     }
+
+
+def test_init_proposes_to_split_in_time_where_the_rows_stand_in_time(tmp_path, cli):
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2025, 1, 31), eager=True)
+    rng = np.random.default_rng(1)
+    size = days.len()
+    table = pl.DataFrame(
+        {
+            "day": days,
+            "visits": rng.poisson(6, size),
+            "sales": np.arange(size) * 0.5 + rng.normal(0, 5, size),
+        }
+    )
+    table.write_csv(tmp_path / "table.csv")
+    said = cli("init", tmp_path / "new", "--data", tmp_path / "table.csv", "--target", "sales")
+    assert said.code == 0, said.err
+    text = (tmp_path / "new" / "assay.toml").read_text()
+    assert 'time_on = "day"' in text
+    found = assay.check(tmp_path / "new")
+    assert found.split.ordered
+    assert "TIME-ORDER" not in {finding.code for finding in found.audit.findings}

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 
+from assay.records.base import digest
+from assay.stores.workspace import open_workspace
 from conftest import PATIENCE, TWO_MODELS, UNSURE
 
 
 def test_two_runs_in_one_folder_are_one_run(project, spawn):
     made = project(more=TWO_MODELS + UNSURE["binary"])
-    both = [spawn("run", made.folder, "--json") for _ in range(2)]
+    lock = f"run-{digest(str(made.file.resolve()))[:12]}"
+    with open_workspace(made.store).lock(lock, lambda _: None):
+        both = [spawn("run", made.folder, "--json") for _ in range(2)]
+        for process in both:
+            assert any(f"waiting for process {os.getpid()}" in line for line in process.stderr)
     answers = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [4, 4]
     assert len({json.loads(out)["data"]["run"] for out, _ in answers}) == 1
-    assert sum("waiting for process" in err for _, err in answers) == 1
     assert sum("nothing has changed" in err for _, err in answers) == 1
     assert set(made.keys().values()) == {1}
     assert made.kinds()["run.started"] == made.kinds()["run.finished"] == 1

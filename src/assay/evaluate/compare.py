@@ -56,7 +56,7 @@ def compare(
         found = _paired_bootstrap(metric, models, codes, units, difference, seed, replicates)
     low, high, p_value, method = found
     if not metric.higher_is_better:
-        difference, low, high = -difference, -high, -low
+        difference, low, high = 0.0 - difference, 0.0 - high, 0.0 - low
     estimate = Estimate(
         value=difference,
         low=min(low, difference),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 IDLE_SECONDS = 20
-"""After so long without work a worker ends, also when the process that wanted it was killed."""
+"""After so long without work a worker ends."""
+
+WATCH_SECONDS = 1.0
 
 
 def cores() -> int:
@@ -60,7 +64,12 @@ class LocalProcesses:
         """Yield results as workers finish; numeric libraries get `threads` threads in each."""
         import joblib  # heavy: only when processes are really wanted
 
-        options = {"inner_max_num_threads": self.threads, "idle_worker_timeout": IDLE_SECONDS}
+        options = {
+            "inner_max_num_threads": self.threads,
+            "idle_worker_timeout": IDLE_SECONDS,
+            "initializer": _end_with,
+            "initargs": (os.getpid(),),
+        }
         with joblib.parallel_config("loky", **options):
             parallel = joblib.Parallel(
                 n_jobs=self.workers,
@@ -69,3 +78,17 @@ class LocalProcesses:
                 batch_size=1,  # or joblib reads `calls` far ahead of what runs
             )
             yield from parallel(joblib.delayed(function)(*args) for function, args in calls)
+
+
+def _end_with(parent: int) -> None:
+    """End this worker soon after `parent` was killed, also in the middle of handing over a result.
+
+    Nobody reads the result then, and a full pipe would hold the worker for ever.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.data.content import read_table
-from assay.data.split import folds_of, train_valid
+from assay.data.split import ONLY_TRAIN, folds_of, train_valid
 from assay.kernel.family import Family, Rows, class_labels
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, take
@@ -62,8 +62,15 @@ class Material:
         return folds_of(self.parts)
 
     def fold(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the row indices that fold `fold` trains and validates on."""
-        return train_valid(self.parts, fold, self.ordered)
+        """Return the row indices that fold `fold` trains and validates on.
+
+        Under an ordered split the training rows stand block by block in time, latest last.
+        """
+        train, valid = train_valid(self.parts, fold, self.ordered)
+        if self.ordered:
+            block = np.where(self.parts[train] == ONLY_TRAIN, -1, self.parts[train])
+            train = train[np.argsort(block, kind="stable")]
+        return train, valid
 
     def rows(self, index: NDArray[np.int64]) -> Rows:
         """Return training rows; raises ValueError when a test row is among `index`."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import operator
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -95,3 +97,25 @@ def test_threads_never_fall_to_zero():
     assert LocalProcesses(1000).threads == 1
     assert Serial().threads == cores() >= 1
     assert Serial(threads=3).threads == 3
+
+
+ORPHANS = """
+import numpy as np
+from assay.kernel.executor import LocalProcesses
+
+done = LocalProcesses(2).run((np.zeros, (200_000,)) for _ in range(100_000))
+next(done)
+print("working", flush=True)
+input()  # nobody takes the results any more: the workers wait in the middle of handing one over
+"""
+
+
+def test_workers_end_with_the_process_that_was_killed():
+    process = subprocess.Popen(
+        [sys.executable, "-c", ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    process.kill()
+    # its workers have the pipe too: it ends when the last of them does
+    process.communicate(timeout=15)

@@ -7,6 +7,7 @@ import pytest
 
 from assay.errors import SpecError, UsageError
 from assay.lifecycle.ensemble import select
+from assay.lifecycle.fit import _labels
 from assay.lifecycle.history import RunEntry, find
 from assay.lifecycle.search import chosen
 from assay.metrics import get
@@ -78,3 +79,18 @@ def test_a_run_that_is_not_clear_is_refused(reference, words):
     with pytest.raises(UsageError) as error:
         find({}, "last")
     assert error.value.code == "RUN-NONE"
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "labels"),
+    [
+        ("number", ("-1", "0", "12"), "integer"),
+        ("number", ("0.5", "1"), "text"),
+        ("number", ("NaN", "1"), "text"),
+        ("boolean", ("false", "true"), "boolean"),
+        ("category", ("0", "1"), "text"),
+        ("number", (), "integer"),
+    ],
+)
+def test_classes_are_answered_as_what_they_were_in_the_table(kind, classes, labels):
+    assert _labels(kind, classes) == labels
