@@ -17,3 +17,6 @@ if [ "$status" -ne 3 ]; then
   echo "The audit should have stopped this run (exit 3), but assay ended with $status." >&2
   exit 1
 fi
+
+echo
+echo "The commands above need the short name: . $bin/activate"

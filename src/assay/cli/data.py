@@ -43,7 +43,9 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
         facts = {k: v for k, v in plain(entry).items() if v not in (None, "", [], {})}
         here = catalogue.locate(args.name)
         facts["path"] = str(here) if here else None
-        console.print(table(("", ""), [(k, v) for k, v in facts.items() if v is not None]))
+        hidden = ("parts", "recipe")  # how the file is built: for --json
+        shown = [(k, v) for k, v in facts.items() if v is not None and k not in hidden]
+        console.print(table(("", ""), shown))
         return 0, facts
     rows = [
         (
