@@ -17,7 +17,7 @@ from assay.data.coerce import (
 )
 from assay.data.dates import may_be_dates, parse_dates, recognise
 from assay.errors import DataError
-from assay.records.snapshot import ColumnType
+from assay.records.snapshot import ColumnType, names_an_id
 
 SAMPLE = 500
 """How many values are looked at before a test that reads them all."""
@@ -25,10 +25,6 @@ SAMPLE = 500
 ID_ROWS = 20
 """Fewer rows than this show nothing about whether a column numbers them."""
 
-_ID_NAME = re.compile(
-    r"(^|[_\W])(id|uuid|guid|key)$|(?<=[a-z])(ID|Id|Key)$|^(id|index|rownum)$", re.I
-)
-_ID_CAMEL = re.compile(r"[a-z](ID|Id|Key)$")
 _COUNTS_NAME = re.compile(r"year|month|week|day|hour|age|date|time", re.I)
 _LEADING_ZERO = r"^0\d"
 _CODE = r"^\S*\d\S*$"
@@ -107,7 +103,7 @@ def numbers_rows(series: pl.Series) -> bool:
         if not (_finite(low) and _finite(high)) or not (series.round() == series).all():
             return False
     span = float(series.max()) - float(series.min()) + 1  # type: ignore[arg-type]  # numeric
-    named = is_id_name(series.name)
+    named = names_an_id(series.name)
     if span < rows or (not named and span > 2 * rows):
         return False
     return series.n_unique() >= (0.95 if named else 1.0) * rows
@@ -115,11 +111,6 @@ def numbers_rows(series: pl.Series) -> bool:
 
 def _finite(value: object) -> bool:
     return isinstance(value, float | int) and abs(value) != float("inf")
-
-
-def is_id_name(name: str) -> bool:
-    """Return True for names such as id, customer_id, customerID and uuid."""
-    return bool(_ID_NAME.search(name) or _ID_CAMEL.search(name))
 
 
 def _as_number(full: pl.Series, sample: pl.Series) -> Inferred | None:

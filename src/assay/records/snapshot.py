@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from assay.records.base import Record
 
 ColumnType = Literal["number", "category", "boolean", "datetime", "text", "id"]
+_ID_WORD = re.compile(r"(^|[_\W])(id|uuid|guid|key)$|^(index|rownum)$", re.IGNORECASE)
+_ID_CAMEL = re.compile(r"[a-z0-9](Id|ID|Key)$")
+
+
+def names_an_id(name: str) -> bool:
+    """Return True for a name that people give to a column that says which row it is."""
+    return bool(_ID_WORD.search(name) or _ID_CAMEL.search(name))
+
+
 COLUMN_TYPES: tuple[ColumnType, ...] = ("number", "category", "boolean", "datetime", "text", "id")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
-from assay.records.snapshot import Column, DataSnapshot
+from assay.records.snapshot import Column, DataSnapshot, names_an_id
 from assay.records.spec import SplitSection
 from assay.spec.values import label
 
@@ -19,8 +18,6 @@ _SPLIT_NAMES = frozenset(
 _TEST = frozenset({"test", "testing"})
 _TRAIN = frozenset({"train", "training"})
 _OTHER_PARTS = frozenset({"valid", "validation", "val", "dev"})
-_ENTITY = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key)$", re.IGNORECASE)
-_CAMEL_ENTITY = re.compile(r"[a-z0-9](?:Id|ID)$")
 
 
 @dataclass(frozen=True)
@@ -123,9 +120,9 @@ def value_counts(column: Column) -> dict[str, int]:
 def _repeats(column: Column) -> bool:
     """Return True for what looks like the id of an entity that has several rows."""
     present = column.rows - column.missing
-    named = _ENTITY.search(column.name) or _CAMEL_ENTITY.search(column.name)
+    named = names_an_id(column.name)
     looks = column.type == "id" or (column.type in ("category", "number") and named)
-    return bool(looks) and 20 < column.unique <= present / 2
+    return looks and 20 < column.unique <= present / 2
 
 
 def _sliceable(column: Column) -> bool:
