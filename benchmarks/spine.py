@@ -151,9 +151,9 @@ def peers(store: str, run: str) -> dict[str, float]:
         "lightgbm_defaults": lightgbm.LGBMClassifier(verbose=-1, n_jobs=2)
         if problem.classes
         else lightgbm.LGBMRegressor(verbose=-1, n_jobs=2),
-        "histgb_defaults": HistGradientBoostingClassifier()
+        "histgb_defaults": HistGradientBoostingClassifier(random_state=0)
         if problem.classes
-        else HistGradientBoostingRegressor(),
+        else HistGradientBoostingRegressor(random_state=0),
     }.items():
         model.fit(numbers[train], truth[train])
         values = (

@@ -34,7 +34,7 @@ Wrapper = Callable[[Stage, Call], Call]
 
 
 def peak_rss_mb() -> float:
-    """Return the largest resident memory this process has had, in MB."""
+    """Return the largest resident memory this process has had, in MB, without its workers."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 

@@ -67,14 +67,18 @@ def test_work_goes_on_when_the_reader_has_gone():
 
 
 def test_a_console_without_a_real_file_falls_silent():
+    tries = []
+
     class Gone(io.StringIO):
-        def write(self, _: str) -> int:
+        def write(self, text: str) -> int:
+            tries.append(text)
             raise BrokenPipeError
 
     console = console_for(argparse.Namespace(json=False))
     console.file = Gone()
-    console.print("hello")
-    console.print("hello")
+    for _ in range(3):
+        console.print("hello")
+    assert len(tries) == 1  # and not once more after the reader has gone
 
 
 def test_a_narrow_terminal_folds_no_name():

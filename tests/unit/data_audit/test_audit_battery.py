@@ -110,7 +110,12 @@ def test_extreme_values_pass_through(run, honest, classes):
     table = honest(0, 200, classes).with_columns(
         *(pl.Series(name, values, strict=False) for name, values in EXTREME.items())
     )
-    msgspec.json.decode(to_json(run(table)))
+    result = run(table)
+    assert len(result.checks) == len(CHECKS)
+    assert not {f.where for f in result.findings if f.severity == "error"} & set(EXTREME)
+    assert "HIGH-MISSING" in {f.code for f in result.findings if f.where == "empty"}
+    plain = msgspec.json.decode(to_json(result))
+    assert len(plain["findings"]) == len(result.findings)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 7])
