@@ -9,6 +9,7 @@ from chromium import Chromium
 from report_hostile import VIEWS
 
 from assay.report import render_html
+from assay.report.plain import render_plain
 
 pytestmark = pytest.mark.browser
 
@@ -57,14 +58,18 @@ CONTRAST = """(() => {
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every run view as a file."""
+    """Every run view as its report and as its plain page."""
     where = tmp_path_factory.mktemp("pages")
     for name, make in VIEWS.items():
         (where / f"{name}.html").write_text(render_html(make()), encoding="utf-8")
+        (where / f"plain-{name}.html").write_text(render_plain(make()), encoding="utf-8")
     return where
 
 
-@pytest.mark.parametrize("name", sorted(VIEWS))
+PAGES = sorted([*VIEWS, *(f"plain-{name}" for name in VIEWS)])
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_phone_shows_the_page_without_a_sound_or_a_request(
     browser: Chromium, folder: Path, name: str
 ) -> None:
@@ -87,7 +92,7 @@ def test_hostile_text_runs_no_script(browser: Chromium, folder: Path) -> None:
     assert browser.ask("getComputedStyle(document.querySelector('section')).display") == "grid"
 
 
-@pytest.mark.parametrize("name", ["binary", "multiclass", "regression", "stopped"])
+@pytest.mark.parametrize("name", [name for name in PAGES if "hostile" not in name])
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_in_light_and_dark(
     browser: Chromium, folder: Path, name: str, dark: bool
@@ -115,3 +120,21 @@ def test_a_phone_has_labels_above_their_bars_and_room_for_sentences(
       '.scroll table:not(.matrix) td:last-child:not(.num,.pic)')]
       .map(e => e.getBoundingClientRect().width).filter(w => w > 0))"""
     assert browser.ask(last) >= 239
+
+
+def test_a_number_leads_to_its_record_though_the_list_is_folded(
+    browser: Chromium, folder: Path
+) -> None:
+    for name in ("examined", "plain-examined"):
+        browser.open(folder / f"{name}.html", 1280)
+        browser.ask("document.querySelector('a.num-of').click()")
+        assert browser.ask("document.querySelector('tr:target').getBoundingClientRect().height") > 0
+
+
+def test_contents_of_the_examinations_lead_to_them(browser: Chromium, folder: Path) -> None:
+    browser.open(folder / "examined.html", 1280)
+    browser.ask("document.querySelector('nav .inner a').click()")
+    assert browser.ask("location.hash") == "#exam-worst-slices"
+    clipped = """[...document.querySelectorAll('nav a')]
+      .filter(e => e.scrollWidth > e.clientWidth + 1).length"""
+    assert browser.ask(clipped) == 0

@@ -10,7 +10,7 @@ import pytest
 
 from assay.kernel.family import Capabilities, Predictions, Rows
 from assay.records.fitted import Candidate, Signature
-from assay.records.report import Curve
+from assay.records.report import Curve, Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import DataSection, GateSpec, ProjectSection, ProjectSpec
 from assay.testing import FamilyContract
@@ -115,8 +115,9 @@ class Honest:
         blank = {name: [None, float("inf"), -1e308, 0.0] for name in problem.features}
         return pl.DataFrame(blank, schema=train.frame.schema)
 
-    def explain(self, problem, predictor, rows, seed):
-        return (Curve(kind="importance", title="t", data={"columns": ["x"], "mean": [0.5]}),)
+    def explain(self, problem, predictor, models, rows, train, seed):
+        curve = Curve(kind="importance", title="t", data={"columns": ["x"], "mean": [0.5]})
+        return (Examination(name="importance", title="t", reading="x matters", curves=(curve,)),)
 
     def default_gates(self, problem):
         return (GateSpec(metric="log_loss", beats="baseline"),)
@@ -223,8 +224,9 @@ class TwoRulesInAGate(Honest):
 
 
 class NotANumber(Honest):
-    def explain(self, problem, predictor, rows, seed):
-        return (Curve(kind="importance", title="t", data={"mean": [float("nan")]}),)
+    def explain(self, problem, predictor, models, rows, train, seed):
+        curve = Curve(kind="importance", title="t", data={"mean": [float("nan")]})
+        return (Examination(name="importance", title="t", reading="?", curves=(curve,)),)
 
 
 CHECKS = {

@@ -29,6 +29,15 @@ def add_project(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _configure(parser: argparse.ArgumentParser) -> None:
+    add_project(parser)
+    parser.add_argument(
+        "--quarantine",
+        action="store_true",
+        help="fit a first model with and without the columns that the audit stops at",
+    )
+
+
 def _run(args: argparse.Namespace) -> tuple[int, Any]:
     console = console_for(args)
     with progress(console) as notify:
@@ -38,19 +47,23 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
             store=args.store,
             notify=notify,
             allow_code=not args.no_code,
+            quarantine=args.quarantine,
         )
     print_check(console, result)
     return result.exit_code, result.to_dict()
 
 
 COMMAND = Command(
-    about="Read the project file and its data, split, and audit. Nothing is trained.",
+    about="""\
+Read the project file and its data, split, and audit. Nothing is trained, unless --quarantine
+asks what the suspects are worth.""",
     examples="""\
 examples:
   assay check                          the project in this folder
   assay check churn --json             for a script: findings as data
   assay check churn --set data.drop='["customerID"]'
+  assay check churn --quarantine       how good a model looks with and without the suspects
 """,
-    configure=add_project,
+    configure=_configure,
     run=_run,
 )

@@ -20,13 +20,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="OUT", help=".csv, .parquet or .jsonl"
     )
     parser.add_argument(
+        "--sets", action="store_true", help="also the classes that cannot be ruled out"
+    )
+    parser.add_argument(
         "--allow-code", action="store_true", help="let the package's own Python run"
     )
 
 
 def _run(args: argparse.Namespace) -> tuple[int, Any]:
     model = load(args.model, store=args.store, allow_code=args.allow_code)
-    rows = predict_file(model, args.file, args.output)
+    rows = predict_file(model, args.file, args.output, sets=args.sets)
     console_for(args).print(f"[green]✓[/green] {rows:,} rows → {escape(str(args.output))}")
     return 0, {"rows": rows, "output": str(args.output), "package": model.digest}
 
@@ -39,6 +42,7 @@ and `high` for a number). The output appears whole or not at all.""",
 examples:
   assay predict churn new.csv -o answers.csv
   assay predict churn@2 new.parquet -o answers.parquet
+  assay predict churn new.csv -o answers.csv --sets
 """,
     configure=_configure,
     run=_run,

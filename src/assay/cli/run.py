@@ -17,6 +17,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", metavar="TIME", type=_time, help="how long the search may fit: 60, 60s, 2m"
     )
+    parser.add_argument(
+        "--quarantine",
+        action="store_true",
+        help="leave out the columns that the audit would stop at, and run without them",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the split and of every fit")
 
 
@@ -37,6 +42,7 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
             store=args.store,
             notify=notify,
             allow_code=not args.no_code,
+            quarantine=args.quarantine,
             seed=args.seed,
             budget=args.budget,
         )
@@ -56,6 +62,7 @@ examples:
   assay run                            the project in this folder
   assay run churn --budget 2m          search longer
   assay run churn --set gates.0.at_least=0.85 --json
+  assay run churn --quarantine         without the columns that give the answer away
 """,
     configure=_configure,
     run=_run,

@@ -89,6 +89,12 @@ def print_check(console: Console, result: CheckResult) -> None:
     )
     console.print(f"  [dim]audit    [/dim] {_counts(result.audit)}")
     print_findings(console, result.audit, evidence=True)
+    for each in result.quarantine:
+        left = f"without {', '.join(each.without)}" if each.without else "with every column"
+        console.print(
+            f"  [dim]suspects [/dim] a first model {escape(left)}: "
+            f"{each.metric} {estimate(each.metric, each.score)}"
+        )
 
 
 def next_steps(result: RunResult) -> list[tuple[str, str]]:
@@ -101,7 +107,8 @@ def next_steps(result: RunResult) -> list[tuple[str, str]]:
     if result.view.halted:
         return [
             (edit, "drop the column, or accept the finding with a reason"),
-            (f"assay check {_quoted(folder)}", "look again, without training"),
+            (f"assay check {_quoted(folder)} --quarantine", "what the suspects are worth"),
+            (f"assay run {_quoted(folder)} --quarantine{store}", "a run without them"),
             report,
         ]
     model = result.view.version

@@ -19,16 +19,16 @@ from assay.data.coerce import (
     is_nested,
     lower_booleans,
     nested_column,
-    to_number,
     unread_cells,
 )
 from assay.data.content import column_digest, content_digest, put_table
 from assay.data.profile import describe
 from assay.data.raw import Raw
+from assay.data.rows import first_of_copies, with_target, with_test
 from assay.data.schema import Inferred, infer
 from assay.data.source import Resolve, find, read_files
 from assay.data.sql import query_files, query_server, server_name
-from assay.data.transform import apply_transform, code_of
+from assay.data.transform import apply_transform, check_rowwise, code_of
 from assay.errors import AssayError, DataError, Mistakes
 from assay.kernel.store import Store
 from assay.records.snapshot import (
@@ -43,9 +43,6 @@ from assay.records.spec import DataSection, FeaturesSection
 COLUMN_LIMIT = 5_000
 """Most columns that a table may have."""
 
-ROWWISE = 50
-"""Rows that a transform is run on once more, alone."""
-
 THREADS = 2
 """Columns worked on at once; polars itself splits most of the work further."""
 
@@ -59,6 +56,14 @@ class _Table:
     steps: list[CleaningStep] = field(default_factory=list)
     problems: dict[str, AssayError] = field(default_factory=dict)
     raw: tuple[Column, ...] = ()
+    test_rows: int = 0
+
+    def keep(self, kept: pl.Series, steps: list[CleaningStep]) -> None:
+        """Leave out the rows that are not `kept`; the last `test_rows` are those of `data.test`."""
+        if steps:
+            self.test_rows = int(kept.tail(self.test_rows).sum()) if self.test_rows else 0
+            self.frame = self.frame.filter(kept)
+            self.steps += steps
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,11 @@ def ingest(
         MissingExtra, TransientFault: see `sql.query_server`.
         StoreError: the table cannot be stored.
     """
-    table = _typed(_read(data, folder, resolve), data, own_names=not features.transform)
+    raw, test_rows = _read(data, folder, resolve), 0
+    if data.test is not None:
+        test = read_files(find(data.test, folder, resolve))
+        raw, test_rows = with_test(raw, test), test.frame.height
+    table = _typed(raw, data, own_names=not features.transform, test_rows=test_rows)
     _raise(table.problems.values())
     if features.transform:
         table = _transformed(table, data, features.transform, folder, allow_code=allow_code)
@@ -141,7 +150,12 @@ def _read(data: DataSection, folder: Path, resolve: Resolve) -> Raw:
 
 
 def _typed(
-    raw: Raw, data: DataSection, *, own_names: bool = True, drop_rows: bool = False
+    raw: Raw,
+    data: DataSection,
+    *,
+    own_names: bool = True,
+    drop_rows: bool = False,
+    test_rows: int = 0,
 ) -> _Table:
     """Return the table with every column tidy and typed, in the order of the source."""
     if raw.frame.width > COLUMN_LIMIT:
@@ -154,18 +168,21 @@ def _typed(
         )
     frame, steps = unique_names(raw, {data.target, *data.drop, *data.types})
     _check_names(frame.columns, data, own_names=own_names)
-    frame = frame.drop(data.drop)
-    frame, target_steps = _with_target(frame, data, drop=drop_rows)
-    if frame.height < 2:
+    rows = _Table(frame.drop(data.drop), steps=steps, test_rows=test_rows)
+    rows.keep(*with_target(rows.frame, data, drop=drop_rows))
+    if rows.frame.height < 2:
         raise DataError(
             "DATA-TOO-FEW-ROWS",
             "a table of one row shows nothing to learn",
-            got=frame.height,
+            got=rows.frame.height,
             allowed=["at least 2 rows; some hundred to learn from"],
             hint="check that data.source names the whole table, and that data.sql keeps its rows",
         )
-    table = _columns(frame, data, [*steps, *target_steps], from_text=raw.text)
-    return _without_copies(table) if data.duplicates == "drop" else table
+    table = _columns(rows.frame, data, rows.steps, from_text=raw.text)
+    table.test_rows = rows.test_rows
+    if data.duplicates == "drop":
+        table.keep(*first_of_copies(table.frame))
+    return table
 
 
 def _check_names(columns: list[str], data: DataSection, *, own_names: bool) -> None:
@@ -209,55 +226,6 @@ def _unknown(code: str, where: str, name: str, columns: list[str]) -> DataError:
         allowed=[lowered[n] for n in near] or columns[:20],
         hint=hint or "column names are case-sensitive",
     )
-
-
-def _with_target(
-    frame: pl.DataFrame, data: DataSection, *, drop: bool
-) -> tuple[pl.DataFrame, list[CleaningStep]]:
-    """Return the rows that have a target; a number without end is none."""
-    target = frame.get_column(data.target)
-    if is_nested(target.dtype):
-        raise nested_column(data.target, target.dtype, "choose a target with one value in a row")
-    cells = tidy(target, data.missing)[0]
-    endless = _endless(cells) & (data.types.get(data.target, "number") == "number")
-    gone = cells.is_null() | endless
-    count = int(gone.sum())
-    if not count:
-        return frame, []
-    rows = [int(row) + 1 for row in gone.arg_true().head(5)]
-    if count == frame.height or not (drop or data.missing_target == "drop"):
-        raise DataError(
-            "DATA-TARGET-MISSING",
-            f"{data.target} is missing{' or infinite' if endless.any() else ''} in {count} of "
-            f"{frame.height} rows",
-            where=f"column {data.target}, rows {', '.join(map(str, rows))}",
-            got=count,
-            hint='set data.missing_target = "drop" to leave these rows out'
-            if count < frame.height
-            else "name the column that holds the answer as data.target",
-        )
-    example = f"rows {', '.join(map(str, rows))}"
-    note = CleaningStep(rule="missing-target", where=data.target, cells=count, example=example)
-    return frame.filter(~gone), [note]
-
-
-def _endless(cells: pl.Series) -> pl.Series:
-    """Say of each cell whether it is infinite, in a column of nothing but numbers."""
-    if cells.dtype == pl.String or cells.dtype.is_numeric():
-        numbers = to_number(cells)
-        if numbers.null_count() == cells.null_count():
-            return numbers.is_infinite().fill_null(False)
-    return pl.repeat(False, len(cells), eager=True)
-
-
-def _without_copies(table: _Table) -> _Table:
-    """Return the table without the rows that repeat an earlier one."""
-    first = table.frame.unique(maintain_order=True)
-    gone = table.frame.height - first.height
-    if gone:
-        table.frame = first
-        table.steps.append(step("duplicate-rows", "rows", gone))
-    return table
 
 
 def _columns(
@@ -343,14 +311,7 @@ def _transformed(
     code = code_of(transform, folder)
     before = table.frame.drop(data.target)
     made = apply_transform(code, before, folder, allow_code=allow_code)
-    few = before.head(ROWWISE)
-    if not apply_transform(code, few, folder, allow_code=allow_code).equals(made.head(few.height)):
-        raise DataError(
-            "TRANSFORM-NOT-ROWWISE",
-            f"{transform} gives other values for the first {few.height} rows alone than for all",
-            where="features.transform",
-            hint="compute each row from itself: a mean or a rank over all rows looks at test rows",
-        )
+    check_rowwise(code, before, made, folder, allow_code=allow_code)
     if data.target in made.columns:
         raise DataError(
             "TRANSFORM-TARGET",
@@ -367,6 +328,7 @@ def _transformed(
     }
     note = CleaningStep(rule="transform", where=transform, cells=0, example=code.digest)
     after = _columns(frame, data, [*table.steps, note], from_text=False, known=same)
+    after.test_rows = table.test_rows
     after.raw = tuple(describe(column, table.types[column.name]) for column in before)
     return after
 
@@ -393,4 +355,5 @@ def _snapshot(
         raw=table.raw,
         cleaning=tuple(table.steps),
         dropped=(*data.drop, *dropped),
+        test_rows=table.test_rows,
     )

@@ -38,10 +38,13 @@ _BINS = 10  # strata of a number
 _TRIES = 10  # random orders of the groups, of which the most even one is kept
 
 
-def split(policy: SplitSection, problem: Problem, table: pl.DataFrame) -> tuple[str, Parts, str]:
+def split(
+    policy: SplitSection, problem: Problem, table: pl.DataFrame, test_rows: int = 0
+) -> tuple[str, Parts, str]:
     """Set the test rows aside and share the training rows out among folds.
 
-    The same policy, problem and table always give the same parts.
+    The same policy, problem and table always give the same parts. Where the last `test_rows` rows
+    came as a test table of their own, they are the test rows.
 
     Returns:
         The policy in words, the (n,) parts, and a note on what a reader should know, or "".
@@ -51,7 +54,11 @@ def split(policy: SplitSection, problem: Problem, table: pl.DataFrame) -> tuple[
         DataError: the column cannot carry the policy, or a part would be empty.
     """
     rng = np.random.default_rng(policy.seed)
-    if policy.group_time_on is not None:
+    if test_rows:
+        words, note = "data.test", ""
+        last = np.arange(table.height) >= table.height - test_rows
+        parts = _fold(policy, last, _strata(table, policy.stratify_on or _label(problem)), rng)
+    elif policy.group_time_on is not None:
         group, time = policy.group_time_on
         words = f"group_time_on {group}, {time}"
         parts, note = _by_group_and_time(policy, table, group, time, rng)

@@ -10,12 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from assay.data.raw import to_polars
 from assay.errors import AssayError, DataError, Refused, Tampered
 from assay.records.base import digest_of
 from assay.records.package import Code
+
+FIRST = 50
+"""Rows that a transform is run on once more, alone; and so is a random half of the rows."""
+CLOSE = 1e-9
+"""Relative difference up to which two numbers are one: a sum may be added up in another order."""
+SHOWN = 3
 
 
 def code_of(transform: str, folder: Path) -> Code:
@@ -86,6 +93,59 @@ def apply_transform(
             hint="a transform makes columns; leave rows out with data.sql",
         )
     return result
+
+
+def check_rowwise(
+    code: Code, frame: pl.DataFrame, made: pl.DataFrame, folder: Path, *, allow_code: bool
+) -> None:
+    """Run the project's function on a part of the rows and compare with what it made of all.
+
+    What differs looks at other rows, and so at test rows: a mean, a rank, the row before. The parts
+    are the first rows and a random half, in order. `frame` and `made` are what the function was
+    given and gave for all rows.
+
+    Raises:
+        DataError: the function gives other values, or other columns, for a part.
+        Refused, Tampered: see `apply_transform`.
+    """
+    half = np.random.default_rng(0).permutation(frame.height)[: (frame.height + 1) // 2]
+    for rows in (np.arange(min(FIRST, frame.height)), np.sort(half)):
+        alone = apply_transform(code, frame[rows], folder, allow_code=allow_code)
+        found = list(_differences(made[rows], alone, rows))
+        if found:
+            more = f", and {len(found) - SHOWN} more columns" if len(found) > SHOWN else ""
+            raise DataError(
+                "TRANSFORM-NOT-ROWWISE",
+                f"{code.entry} gives other values for {len(rows)} of the rows alone than for all",
+                where="features.transform",
+                got="; ".join(found[:SHOWN]) + more,
+                hint="compute each row from itself: a mean, a rank or a row before looks at test "
+                "rows, and is not there when one row is asked",
+            )
+
+
+def _differences(all_rows: pl.DataFrame, alone: pl.DataFrame, rows: np.ndarray) -> Iterator[str]:
+    """Say of each column that differs where it first does; rows are counted from 1."""
+    if all_rows.columns != alone.columns:
+        odd = set(all_rows.columns) ^ set(alone.columns)
+        yield f"columns {', '.join(sorted(odd)) or 'in another order'}"
+        return
+    for whole, part in zip(all_rows.iter_columns(), alone.iter_columns(), strict=True):
+        differ = _differ(whole, part)
+        if differ.any():
+            place = int(differ.arg_max() or 0)
+            yield (
+                f"{whole.name} of row {rows[place] + 1} is {whole[place]} with all rows and "
+                f"{part[place]} without the others"
+            )
+
+
+def _differ(whole: pl.Series, part: pl.Series) -> pl.Series:
+    differ = whole.ne_missing(part) if whole.dtype == part.dtype else whole.is_not_null()
+    if differ.any() and whole.dtype.is_float() and part.dtype.is_float():
+        close = (whole - part).abs() <= CLOSE * whole.abs().clip(lower_bound=whole.std() or 0.0)
+        differ &= ~close.fill_null(False)
+    return differ
 
 
 @contextmanager

@@ -1,23 +1,37 @@
-"""Champion against baseline, paired on the same rows."""
+"""Champion against baseline, or against the model that is live, paired on the same rows."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr, stdtr
 
-from assay.evaluate.intervals import unit_codes
-from assay.evaluate.linear import Groups, critical, linear, linear_interval, variance
+from assay.evaluate.blocks import Units, units_of
+from assay.evaluate.gaps import paired_gaps
+from assay.evaluate.linear import (
+    Groups,
+    Linear,
+    critical,
+    leaning,
+    linear,
+    linear_interval,
+    straightened,
+    sums,
+    variance,
+)
 from assay.evaluate.resample import draws, ends, expanded
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
-from assay.metrics.weighted import Rows
+from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Comparison, Estimate
 
 LEVEL = 0.95
+Against = Literal["baseline", "champion"]
 Found = tuple[float, float, float, str]
 """The ends of an interval, a p-value, and the method's name."""
 
@@ -29,8 +43,10 @@ def compare(
     baseline: Predictions,
     *,
     names: tuple[str, str] = ("champion", "baseline"),
+    against: Against = "baseline",
     positive_code: int = 0,
     groups: NDArray[Any] | None = None,
+    times: NDArray[Any] | None = None,
     seed: int = 0,
     replicates: int = 2000,
 ) -> Comparison:
@@ -38,22 +54,23 @@ def compare(
 
     The difference is turned so that more is better. Areas and proportions pair each row's
     influence (DeLong 1988 for areas) and join the two intervals by Newcombe's square-and-add
-    method; p is McNemar's exact one for accuracy, recall and specificity, else normal. Every other
-    metric is bootstrapped, both models under the same weights.
+    method; p is McNemar's exact one for accuracy, recall and specificity, else Student's. Means of
+    losses take the rows' differences by Hall's transformation. Other metrics of labels are
+    bootstrapped, both models under the same weights. `groups` and `times` as in `estimates`.
 
     Raises:
         DataError: METRIC-UNDEFINED or METRIC-MEASURED as `Metric.compute`; INTERVAL-TOO-FEW.
     """
-    models = [Rows(truth, answers.values, positive_code) for answers in (champion, baseline)]
+    models = [Rows.of(truth, answers, positive_code) for answers in (champion, baseline)]
     values = [metric.compute(truth, answers, positive_code) for answers in (champion, baseline)]
-    codes, units = unit_codes(len(truth), groups)
+    units = units_of(models[0], groups, times)
     difference = values[0] - values[1]
-    if np.array_equal(champion.values, baseline.values):
+    if np.array_equal(champion.values, baseline.values) and np.array_equal(
+        champion.threshold, baseline.threshold
+    ):
         found: Found = (0.0, 0.0, 1.0, "the same predictions")
-    elif metric.interval in ("delong", "wilson"):
-        found = _paired_linear(metric, models, codes)
     else:
-        found = _paired_bootstrap(metric, models, codes, units, difference, seed, replicates)
+        found = _found(metric, models, units, difference, seed, replicates)
     low, high, p_value, method = found
     if not metric.higher_is_better:
         difference, low, high = 0.0 - difference, 0.0 - high, 0.0 - low
@@ -62,7 +79,7 @@ def compare(
         low=min(low, difference),
         high=max(high, difference),
         n=len(truth),
-        method=method if codes is None else f"{method}, by group",
+        method=method + units.suffix,
     )
     return Comparison(
         metric=metric.name,
@@ -70,16 +87,116 @@ def compare(
         baseline=names[1],
         difference=estimate,
         p_value=min(1.0, max(0.0, p_value)),
+        against=against,
     )
 
 
-def _paired_linear(metric: Metric, models: list[Rows], groups: Groups | None) -> Found:
+def compare_all(
+    metrics: Sequence[Metric],
+    truth: Truth,
+    champion: Predictions,
+    other: Predictions,
+    *,
+    names: tuple[str, str] = ("champion", "baseline"),
+    against: Against = "baseline",
+    positive_code: int = 0,
+    groups: NDArray[Any] | None = None,
+    times: NDArray[Any] | None = None,
+    seed: int = 0,
+    replicates: int = 2000,
+) -> tuple[Comparison, ...]:
+    """Return the comparison by every metric that these rows define, with Holm's adjusted p-values.
+
+    Arguments as in `compare`. Measured metrics are left out. Raises DataError INTERVAL-TOO-FEW.
+    """
+    classes = champion.values.shape[1] if champion.values.ndim == 2 else 0
+    fit = [m for m in metrics if not m.operational and not m.unfit(truth, classes, positive_code)]
+    found = [
+        compare(
+            metric,
+            truth,
+            champion,
+            other,
+            names=names,
+            against=against,
+            positive_code=positive_code,
+            groups=groups,
+            times=times,
+            seed=seed,
+            replicates=replicates,
+        )
+        for metric in fit
+    ]
+    adjusted = holm([one.p_value for one in found])
+    return tuple(
+        msgspec.structs.replace(one, p_adjusted=float(p))
+        for one, p in zip(found, adjusted, strict=True)
+    )
+
+
+def holm(p_values: Sequence[float]) -> Floats:
+    """Return p-values that allow for being one of many, in the same order.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def _found(
+    metric: Metric,
+    models: list[Rows],
+    units: Units,
+    difference: float,
+    seed: int,
+    replicates: int,
+) -> Found:
+    parts = [part for rows in models if (part := linear(metric, rows)) is not None]
+    if len(parts) == 2 and parts[0].law in ("mean", "root"):
+        return _paired_means(parts, units)
+    if len(parts) == 2:
+        return _paired_linear(metric, models, parts, units.codes)
+    rng = np.random.default_rng(seed)
+    z = expanded(critical(LEVEL, units.count), units.count)
+    if metric.interval == "debiased":
+        errors = paired_gaps(models, units.codes, replicates, rng)
+    else:
+        errors = draws([metric], models, units.codes, replicates, rng)[metric.name]
+    low, high = ends(errors, z)
+    under = int((difference + errors <= 0).sum())
+    over = int((difference + errors >= 0).sum())
+    p_value = 2 * (min(under, over) + 1) / (len(errors) + 1)
+    return difference + low, difference + high, p_value, "paired bootstrap"
+
+
+def _paired_means(parts: list[Linear], units: Units) -> Found:
+    """Compare two means by the differences of their rows' (or units') influences."""
+    one, two = parts
+    each = sums(one.influence - two.influence, units.codes)
+    spread = variance(one.influence - two.influence, units.codes)
+    difference = one.value - two.value
+    if spread == 0:
+        return difference, difference, 1.0 if difference == 0 else 0.0, "paired"
+    z = critical(LEVEL, units.count)
+    low, high = leaning(each, spread, (-z, z))
+    score = straightened(difference / float(np.sqrt(spread)), each)
+    p_value = 2 * float(stdtr(units.count - 1, -abs(score)))
+    return difference + low, difference + high, p_value, "paired skewness-corrected t"
+
+
+def _paired_linear(
+    metric: Metric, models: list[Rows], parts: list[Linear], groups: Groups | None
+) -> Found:
     """Join two intervals of proportions; what the models share cancels by their correlation.
 
     Source: Newcombe 1998, Statistics in Medicine 17 (method 10); Zou 2007, Psychological Methods 12
     for the general form.
     """
-    one, two = (linear(metric, rows) for rows in models)
+    one, two = parts
     (low1, high1), (low2, high2) = (linear_interval(p, groups, LEVEL) for p in (one, two))
     spreads = [variance(p.influence, groups) for p in (one, two)]
     paired = variance(one.influence - two.influence, groups)
@@ -98,7 +215,7 @@ def _paired_linear(metric: Metric, models: list[Rows], groups: Groups | None) ->
         return low, high, _mcnemar(right[0], right[1]), "paired proportions"
     score = abs(difference) / error if error > 0 else 0.0
     p_value = 2 * float(ndtr(-score) if freedom is None else stdtr(max(units - 1, 1), -score))
-    return low, high, p_value, "paired " + metric.interval
+    return low, high, p_value, "paired " + ("log-odds" if one.law == "odds" else metric.interval)
 
 
 def _joined(a: float, b: float, shared: float) -> float:
@@ -110,21 +227,3 @@ def _mcnemar(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
     """Return McNemar's exact two-sided p-value from the rows on which only one model is right."""
     only_one, only_two = int((one & ~two).sum()), int((two & ~one).sum())
     return min(1.0, 2 * float(bdtr(min(only_one, only_two), only_one + only_two, 0.5)))
-
-
-def _paired_bootstrap(
-    metric: Metric,
-    models: list[Rows],
-    groups: Groups | None,
-    units: int,
-    difference: float,
-    seed: int,
-    replicates: int,
-) -> Found:
-    rng = np.random.default_rng(seed)
-    errors = draws([metric], models, groups, replicates, rng)[metric.name]
-    low, high = ends(metric, errors, expanded(critical(LEVEL, units), units))
-    under = int((difference + errors <= 0).sum())
-    over = int((difference + errors >= 0).sum())
-    p_value = 2 * (min(under, over) + 1) / (len(errors) + 1)
-    return difference + low, difference + high, p_value, "paired bootstrap"

@@ -8,7 +8,8 @@ What each kind's `data` holds:
 - `score_histogram`: `edges`, and `series` with the counts of each class
 - `predicted_actual`: `actual`, `predicted`
 - `residuals`: `edges` and `counts` of the histogram; `predicted` and `residual` of sampled rows
-- `learning`: `rows`, `train`, `valid`
+- `learning`: `rows`, `train`, `valid`; where there was time `refits`, a dict: `rows`, `models`,
+  their `scores`, and the parts of their squared error (`squared`) and wrong labels (`labels`)
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ def curves(
     `truth` is (n,) codes into `problem.classes` or numbers; both predictions are of these rows.
     """
     code = problem.positive_code
-    rows = Rows(truth, predictions.values, code)
+    rows = Rows.of(truth, predictions, code)
     if not problem.classes:
         return _predicted_actual(rows), _residuals(rows)
     drawn: list[Curve] = []
     if problem.positive is not None:
         if 0 < rows.positive.sum() < rows.n:
-            other = Rows(truth, baseline.values, code)
+            other = Rows.of(truth, baseline, code)
             drawn += [_roc(rows, other), _precision_recall(rows, other)]
         drawn.append(_calibration(rows.score, rows.positive, f"probability of {problem.positive}"))
         drawn.append(_score_histogram(rows, problem))
@@ -61,10 +62,20 @@ def curves(
 
 
 def learning_curve(
-    sizes: Sequence[int], train: Sequence[float], valid: Sequence[float], metric: Metric
+    sizes: Sequence[int],
+    train: Sequence[float],
+    valid: Sequence[float],
+    metric: Metric,
+    refits: dict[str, Any] | None = None,
 ) -> Curve:
-    """Return the plot of a metric on seen and unseen rows against the rows trained on."""
-    data = {"rows": list(sizes), "train": list(train), "valid": list(valid)}
+    """Return the plot of a metric on seen and unseen rows against the rows trained on.
+
+    `refits` is what `diagnosis` needs to know of models fitted again on other rows, where there
+    was time for them.
+    """
+    data: dict[str, Any] = {"rows": list(sizes), "train": list(train), "valid": list(valid)}
+    if refits is not None:
+        data["refits"] = refits
     return Curve(kind="learning", title=f"Learning curve ({metric.title})", data=data)
 
 

@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from assay.errors import DataError
-from assay.evaluate.linear import Groups, critical, linear, linear_interval, wilson
+from assay.evaluate.blocks import Units, units_of
+from assay.evaluate.gaps import gap_interval
+from assay.evaluate.linear import Groups, critical, linear, linear_interval, variance, wilson
 from assay.evaluate.resample import draws, ends, expanded
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
-from assay.metrics.weighted import Floats, Rows, calibration_noise
+from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Estimate
+
+LAWS = {"odds": "log-odds", "mean": "skewness-corrected t", "root": "skewness-corrected t"}
+"""The method's name where a metric's interval is not called after its own."""
 
 
 def estimates(
@@ -26,6 +30,7 @@ def estimates(
     *,
     positive_code: int = 0,
     groups: NDArray[Any] | None = None,
+    times: NDArray[Any] | None = None,
     seed: int = 0,
     replicates: int = 2000,
     level: float = 0.95,
@@ -33,94 +38,75 @@ def estimates(
     """Return the estimate of each metric by name; measured metrics are left out.
 
     `truth` is (n,) codes or numbers. `groups` (n,) names the group of each row (any values): rows
-    of one group may hang together, so groups are resampled whole. Areas take DeLong's variance
-    and proportions their own, both in Wilson's interval; a median takes order statistics; the rest
-    is bootstrapped (`resample.py`). The interval always holds the value and keeps to the metric's
+    of one group may hang together, so groups are taken whole. Without groups `times` (n,) orders
+    the rows: where errors then last for a while, blocks of time are taken whole. Shares, areas and
+    means have an interval from their influences (`linear.py`), a median from order statistics, the
+    calibration error from the gaps of its bins (`gaps.py`); what else depends on labels is
+    bootstrapped (`resample.py`). The interval always holds the value and keeps to the metric's
     range; the same seed gives the same interval.
 
     Raises:
         DataError: METRIC-UNDEFINED as `Metric.compute`; INTERVAL-TOO-FEW below two rows or groups.
     """
     wanted = [metric for metric in metrics if not metric.operational]
-    rows = Rows(truth, predictions.values, positive_code)
+    rows = Rows.of(truth, predictions, positive_code)
     values = {m.name: m.compute(truth, predictions, positive_code) for m in wanted}
-    codes, units = unit_codes(rows.n, groups)
-    resampled = [m for m in wanted if _is_resampled(m, codes)]
+    units = units_of(rows, groups, times)
+    resampled = [m for m in wanted if m.counts is not None and m.interval == "bootstrap"]
     rng = np.random.default_rng(seed)
-    errors = draws(resampled, [rows], codes, replicates, rng) if resampled else {}
+    errors = draws(resampled, [rows], units.codes, replicates, rng) if resampled else {}
     result = {}
     for metric in wanted:
         value = values[metric.name]
         if metric.name in errors:
-            estimate = _from_errors(metric, value, errors[metric.name], rows, units, level)
+            z = expanded(critical(level, units.count), units.count)
+            low, high = (value + end for end in ends(errors[metric.name], z))
+            estimate = Estimate(value=value, low=low, high=high, n=rows.n, method="bootstrap")
+        elif metric.interval == "debiased":
+            low, high = gap_interval(rows, units.codes, level, replicates, rng)
+            estimate = Estimate(value=value, low=low, high=high, n=rows.n, method="debiased")
         elif metric.interval == "order":
-            low, high = order_interval(rows.by_size_of_error[1], 0.5, level)
+            low, high = median_interval(rows.by_size_of_error, units.codes, level)
             estimate = Estimate(value=value, low=low, high=high, n=rows.n, method="order")
         else:
-            part = linear(metric, rows)
-            low, high = linear_interval(part, codes, level)
-            estimate = Estimate(value=value, low=low, high=high, n=part.n, method=metric.interval)
-        result[metric.name] = _tidy(metric, estimate, grouped=codes is not None)
+            estimate = _from_influences(metric, value, rows, units, level)
+        result[metric.name] = _tidy(metric, estimate, units)
     return result
 
 
-def unit_codes(n: int, groups: NDArray[Any] | None) -> tuple[Groups | None, int]:
-    """Return the groups as codes from 0 without gaps (None when there are none), and the units.
-
-    Raises:
-        DataError: INTERVAL-TOO-FEW when there are fewer than two rows or groups.
-    """
-    codes: Groups | None = None
-    units = n
-    if groups is not None:
-        names = groups if groups.dtype.kind in "iuf" else groups.astype(str)
-        known, inverse = np.unique(names, return_inverse=True)
-        codes, units = inverse.astype(np.int64), len(known)
-    if units < 2:
-        what = "group" if groups is not None else "row"
-        raise DataError(
-            "INTERVAL-TOO-FEW",
-            f"one {what} of test data cannot show how much a metric would vary",
-            where="test rows",
-            got=units,
-            allowed=(f"two {what}s or more",),
-            hint="set aside a larger share of the data with split.test",
-        )
-    return codes, units
-
-
-def _is_resampled(metric: Metric, groups: Groups | None) -> bool:
-    if metric.interval == "order":
-        return groups is not None
-    return metric.interval in ("bootstrap", "debiased")
-
-
-def _from_errors(
-    metric: Metric, value: float, errors: Floats, rows: Rows, units: int, level: float
+def _from_influences(
+    metric: Metric, value: float, rows: Rows, units: Units, level: float
 ) -> Estimate:
-    """Return the estimate that resampled errors give."""
-    z = expanded(critical(level, units), units)
-    if metric.interval == "debiased":
-        low, high = debiased(errors, calibration_noise(rows), z)
-    else:
-        low, high = ends(metric, errors, z)
-    low, high = value + low, value + high
-    if np.ptp(errors) == 0 and (metric.low, metric.high) == (0.0, 1.0):
-        # Without a single mistake the draws show no doubt; a proportion of so few rows does.
-        few = min(units, int(rows.positive.sum())) if metric.needs == "positive" else units
-        low, high = wilson(value, few, z)
-    return Estimate(value=value, low=low, high=high, n=rows.n, method="bootstrap")
+    part = linear(metric, rows)
+    if part is None:
+        raise ValueError(f"{metric.name} has no interval")
+    low, high = linear_interval(part, units.codes, level)
+    if low == high and (metric.low, metric.high) == (0.0, 1.0):
+        # Without a single mistake the rows show no doubt; a proportion of so few does.
+        low, high = wilson(value, part.units(units.codes), critical(level, units.count))
+    method = LAWS.get(part.law, metric.interval)
+    return Estimate(value=value, low=low, high=high, n=part.n, method=method)
 
 
-def debiased(errors: Floats, noise: float, z: float) -> tuple[float, float]:
-    """Return the ends for a sum of absolute noisy gaps, which noise can only enlarge.
+def median_interval(
+    ordered: tuple[NDArray[np.int64], Floats], groups: Groups | None, level: float
+) -> tuple[float, float]:
+    """Return the interval of a median of (n,) numbers, given their order and them in that order.
 
-    The low end allows for all of it being noise: `noise` is what a calibrated model would show.
-    Where rows hang together the draws may know better: their bias is sqrt 2 - 1 of the value's own.
+    Where rows hang together, the share of rows under the median has a variance, and its Wilson
+    interval is read off at the order statistics (Woodruff 1952, JASA 47).
     """
-    noise = max(noise, float(errors.mean()) / (np.sqrt(2) - 1))
-    spread = float(errors.std())
-    return -noise - z * spread, z * spread
+    order, ranked = ordered
+    n = len(ranked)
+    if groups is None:
+        return order_interval(ranked, 0.5, level)
+    under = np.empty(n)
+    under[order] = (np.arange(n) < n / 2) - 0.5
+    units = len(np.unique(groups))
+    size = min(0.25 / max(variance(under / n, groups), 1e-12), n)
+    low, high = wilson(0.5, size, critical(level, units))
+    last = n - 1
+    return float(ranked[int(low * last)]), float(ranked[min(int(np.ceil(high * last)), last)])
 
 
 def order_interval(ranked: Floats, quantile: float, level: float) -> tuple[float, float]:
@@ -137,7 +123,7 @@ def order_interval(ranked: Floats, quantile: float, level: float) -> tuple[float
     return float(ranked[max(low, 0)]), float(ranked[min(high, n - 1)])
 
 
-def _tidy(metric: Metric, estimate: Estimate, *, grouped: bool) -> Estimate:
+def _tidy(metric: Metric, estimate: Estimate, units: Units) -> Estimate:
     """Keep the interval in the metric's range and around its value."""
     value = estimate.value
     return Estimate(
@@ -145,5 +131,5 @@ def _tidy(metric: Metric, estimate: Estimate, *, grouped: bool) -> Estimate:
         low=min(value, max(metric.low, estimate.low)),
         high=max(value, min(metric.high, estimate.high)),
         n=estimate.n,
-        method=f"{estimate.method}, by group" if grouped else estimate.method,
+        method=estimate.method + units.suffix,
     )

@@ -1,37 +1,51 @@
-"""Metrics that are proportions at heart: their value, each row's influence, and Wilson's interval.
+"""Metrics by their influences: the value, how much each row moves it, and intervals from that.
 
-An area under the ROC curve is the share of rightly ordered pairs, so it takes the same interval as
-accuracy once its variance is known: the interval of a proportion seen on as many rows as would
-give that variance (the effective sample size; Korn and Graubard 1998, Survey Methodology 24). It
-keeps inside 0 to 1 and stays honest at the ends, where a normal interval shrinks to nothing.
+A metric is nearly a sum over rows, so its error is nearly the sum of its influences (the
+infinitesimal jackknife; Jaeckel 1972, Bell Laboratories MM 72-1215-11). What differs is the law of
+that sum, and with it the interval:
+
+- A share, or an area under the ROC curve (the share of rightly ordered pairs), takes Wilson's
+  interval on as many rows as would give its variance (the effective sample size; Korn and Graubard
+  1998, Survey Methodology 24): inside 0 to 1, and honest at the ends.
+- Average precision is taken on the scale of log-odds (Boyd, Eng and Page 2013, ECML), with
+  Student's t for its positives.
+- A mean of losses leans to one side, and Hall's transformation (1992, JRSS B 54) takes that out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import expit, logit, ndtri, stdtrit
 
 from assay.metrics import Metric
 from assay.metrics.weighted import Floats, Rows
 
 Mask = NDArray[np.bool_]
 Groups = NDArray[np.int64]
+Law = Literal["share", "area", "odds", "mean", "root"]
+
+TINY = 1e-9
+PRIOR = 3.0
+"""Rows that the expected variance of an area counts for beside the observed one."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A proportion and the (n,) influence of each row on it, by which its error is about their sum.
+    """A metric and the (n,) influence of each row on it, by which its error is about their sum.
 
     `support` has the rows that each part of it rests on: the denominator of a share, the
-    positives and the negatives of an area.
+    positives and the negatives of an area. `law` says which interval fits.
     """
 
     value: float
     influence: Floats
     support: tuple[Mask, ...]
+    law: Law
 
     def units(self, groups: Groups | None) -> int:
         """Return the number of rows (or groups) behind the part that rests on the fewest."""
@@ -40,8 +54,25 @@ class Linear:
         return min(len(np.unique(groups[mask])) for mask in self.support)
 
     def freedom(self, groups: Groups | None) -> int | None:
-        """Return the units behind an estimated variance, None for a plain share."""
-        return self.units(groups) if groups is not None or len(self.support) > 1 else None
+        """Return the units behind an estimated variance, None where it follows from the value."""
+        known = groups is None and (self.law == "share" or self._expects_variance)
+        return None if known else self.units(groups)
+
+    def variance(self, groups: Groups | None) -> float:
+        """Return the variance; an area on few rows is helped by the one expected of its value.
+
+        Source: Hanley and McNeil 1982, Radiology 143, for what is expected.
+        """
+        observed = variance(self.influence, groups)
+        if groups is not None or not self._expects_variance:
+            return observed
+        units = self.units(None)
+        expected = _expected_variance(self.value, *(int(mask.sum()) for mask in self.support))
+        return (units * observed + PRIOR * expected) / (units + PRIOR)
+
+    @property
+    def _expects_variance(self) -> bool:
+        return self.law == "area" and len(self.support) == 2
 
     @property
     def n(self) -> int:
@@ -49,20 +80,91 @@ class Linear:
         return int(np.logical_or.reduce(self.support).sum())
 
 
-def linear(metric: Metric, rows: Rows) -> Linear:
-    """Return the metric of `rows` with its influences; `interval` must be wilson or delong."""
+def linear(metric: Metric, rows: Rows) -> Linear | None:
+    """Return the metric of `rows` with its influences; None where it has no such form."""
     if metric.interval == "delong":
         return _mean_area(rows) if rows.classes > 2 else _area(rows, rows.positive_code)
+    if metric.interval == "wilson":
+        return _proportion(metric.name, rows)
+    return _FORMULAS[metric.name](rows) if metric.name in _FORMULAS else None
+
+
+def _proportion(name: str, rows: Rows) -> Linear:
     right = rows.truth == rows.labels
     base = {
         "accuracy": np.ones(rows.n, dtype=bool),
         "precision": rows.labels == rows.positive_code,
         "recall": rows.positive,
         "specificity": ~rows.positive,
-    }[metric.name]
+    }[name]
     count = int(base.sum())
     share = float(right[base].mean()) if count else 0.0
-    return Linear(share, base * (right - share) / max(count, 1), (base,))
+    return Linear(share, base * (right - share) / max(count, 1), (base,), "share")
+
+
+def _mean(losses: Floats) -> Linear:
+    value = float(losses.mean())
+    return Linear(value, (losses - value) / len(losses), (np.ones(len(losses), bool),), "mean")
+
+
+def _root_mean_square(rows: Rows) -> Linear:
+    square = _mean(rows.error**2)
+    value = float(np.sqrt(square.value))
+    influence = square.influence / (2 * value) if value > 0 else square.influence
+    return replace(square, value=value, influence=influence, law="root")
+
+
+def _explained(rows: Rows) -> Linear:
+    """Return R² with the influences of a ratio of two means."""
+    square = (rows.truth - rows.truth.mean()) ** 2
+    ratio = float((rows.error**2).mean() / square.mean())
+    influence = (ratio * square - rows.error**2) / square.sum()
+    return Linear(1 - ratio, influence, (np.ones(rows.n, bool),), "mean")
+
+
+def _average_precision(rows: Rows) -> Linear:
+    """Return average precision; a row moves the precision at its own score and at all below."""
+    order, starts = rows.ranking(rows.positive_code)
+    tie = np.cumsum(np.isin(np.arange(rows.n), starts)) - 1
+    hits = np.bincount(tie, rows.positive[order])
+    everyone = np.cumsum(np.bincount(tie))
+    found = np.cumsum(hits)
+    precision, total = found / everyone, found[-1]
+    value = float((hits * precision).sum() / total)
+    gained = np.cumsum((hits * (everyone - found) / everyone**2)[::-1])[::-1]
+    lost = np.cumsum((hits * found / everyone**2)[::-1])[::-1]
+    influence = np.empty(rows.n)
+    influence[order] = np.where(rows.positive[order], (precision - value + gained)[tie], -lost[tie])
+    return Linear(value, influence / total, (rows.positive,), "odds")
+
+
+def _median_error(rows: Rows) -> Linear:
+    """Return the median absolute error; it moves as the share of rows under it, over the density.
+
+    Source: Bahadur 1966, Annals of Mathematical Statistics 37; the density is read from a window
+    of rows around the median (Hall and Sheather 1988, JRSS B 50).
+    """
+    order, ranked = rows.by_size_of_error
+    n = rows.n
+    half = max(int(0.97 * n ** (2 / 3)), 1)
+    low, high = max(n // 2 - half, 0), min(n // 2 + half, n - 1)
+    width = float(ranked[high] - ranked[low]) * n / max(high - low, 1)
+    influence = np.empty(n)
+    influence[order] = np.where(np.arange(n) < n / 2, -0.5, 0.5) * width / n
+    value = float((ranked[(n - 1) // 2] + ranked[n // 2]) / 2)
+    return Linear(value, influence, (np.ones(n, bool),), "mean")
+
+
+_FORMULAS: dict[str, Callable[[Rows], Linear]] = {
+    "average_precision": _average_precision,
+    "log_loss": lambda rows: _mean(rows.surprise),
+    "brier": lambda rows: _mean((rows.score - rows.positive) ** 2),
+    "mae": lambda rows: _mean(np.abs(rows.error)),
+    "median_ae": _median_error,
+    "mape": lambda rows: _mean(np.abs(rows.error / rows.truth)),
+    "rmse": _root_mean_square,
+    "r2": _explained,
+}
 
 
 def _mean_area(rows: Rows) -> Linear:
@@ -72,7 +174,8 @@ def _mean_area(rows: Rows) -> Linear:
         area = _area(rows, code)
         value += area.value / rows.classes
         influence += area.influence / rows.classes
-    return Linear(value, influence, tuple(rows.truth == code for code in range(rows.classes)))
+    support = tuple(rows.truth == code for code in range(rows.classes))
+    return Linear(value, influence, support, "area")
 
 
 def _area(rows: Rows, code: int) -> Linear:
@@ -93,7 +196,7 @@ def _area(rows: Rows, code: int) -> Linear:
     size = np.where(mask, positives, negatives)
     # n / (n - 1) makes the sum of squares the unbiased variance; one row alone has none.
     influence = (placed - value) / size * np.sqrt(size / np.maximum(size - 1, 1))
-    return Linear(value, influence, (mask, ~mask))
+    return Linear(value, influence, (mask, ~mask), "area")
 
 
 def midranks(values: Floats) -> Floats:
@@ -107,16 +210,30 @@ def midranks(values: Floats) -> Floats:
     return ranks
 
 
+def _expected_variance(area: float, positives: int, negatives: int) -> float:
+    """Return the variance of an area between two exponential distributions of scores."""
+    one, two = area / (2 - area), 2 * area**2 / (1 + area)
+    pairs = area * (1 - area)
+    pairs += (positives - 1) * (one - area**2) + (negatives - 1) * (two - area**2)
+    return max(pairs / (positives * negatives), 0.0)
+
+
+def sums(influence: Floats, groups: Groups | None) -> Floats:
+    """Return the influences of the units: (n,) of rows, or summed by (n,) group codes."""
+    return influence if groups is None else np.bincount(groups, influence)
+
+
 def variance(influence: Floats, groups: Groups | None) -> float:
     """Return the variance of a sum of influences, rows of a group taken together.
 
-    Source: Obuchowski 1997, Biometrics 53, for clustered areas; the ratio estimator for shares.
+    Source: Obuchowski 1997, Biometrics 53, for clustered areas; the ratio estimator for shares;
+    for few groups as large as the jackknife makes it (Bell and McCaffrey 2002, Survey Methodology
+    28).
     """
     if groups is None:
         return float((influence**2).sum())
-    sums = np.bincount(groups, influence)
-    count = len(sums)
-    return float((sums**2).sum()) * count / max(count - 1, 1)
+    each = sums(influence, groups)
+    return float((each**2).sum()) * (len(each) / max(len(each) - 1, 1)) ** 2
 
 
 def critical(level: float, units: int | None = None) -> float:
@@ -140,13 +257,51 @@ def wilson(share: float, n: float, z: float) -> tuple[float, float]:
 
 
 def linear_interval(part: Linear, groups: Groups | None, level: float) -> tuple[float, float]:
-    """Return the interval of a proportion; `groups` are (n,) codes from 0 without gaps.
+    """Return the interval by the part's law; `groups` are (n,) codes from 0 without gaps.
 
-    A variance that was estimated takes Student's t; that of a plain share is known from the share.
+    A variance that was estimated takes Student's t; one that follows from the value does not.
     """
     units = part.units(groups)
-    spread = variance(part.influence, groups)
-    size = float(units)
-    if units > 1 and spread > 0 and 0 < part.value < 1:
-        size = min(part.value * (1 - part.value) / spread, float(part.n))
-    return wilson(part.value, size, critical(level, part.freedom(groups)))
+    z = critical(level, part.freedom(groups))
+    spread = part.variance(groups) if units > 1 else 0.0
+    if part.law == "root":
+        scale = 2 * part.value
+        squares = replace(part, value=part.value**2, influence=part.influence * scale, law="mean")
+        low, high = linear_interval(squares, groups, level)
+        return float(np.sqrt(max(low, 0.0))), float(np.sqrt(high))
+    if part.law == "mean":
+        low, high = leaning(sums(part.influence, groups), spread, (-z, z))
+        return part.value + low, part.value + high
+    inside = spread > 0 and 0 < part.value < 1
+    if part.law == "odds" and inside:
+        odds = float(logit(part.value))
+        arm = z * float(np.sqrt(spread)) / (part.value * (1 - part.value))
+        return float(expit(odds - arm)), float(expit(odds + arm))
+    size = part.value * (1 - part.value) / spread if inside else float(units)
+    return wilson(part.value, min(size, part.n) if part.law == "share" else size, z)
+
+
+def leaning(each: Floats, spread: float, z: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of the interval of a sum of (n,) influences, less its value.
+
+    `spread` is its variance. Source: Hall 1992, JRSS B 54, "On the removal of skewness by
+    transformation", the cubic form.
+    """
+    lean = skewness(each)
+    arms = list(z)
+    if abs(lean) > TINY:
+        arms = [3 / lean * (float(np.cbrt(1 + lean * (end - lean / 6))) - 1) for end in z]
+    error = float(np.sqrt(spread))
+    return -error * arms[1], -error * arms[0]
+
+
+def straightened(score: float, each: Floats) -> float:
+    """Return a studentised score on Hall's scale, on which it is nearly normal."""
+    lean = skewness(each)
+    return score + lean * score**2 / 3 + lean**2 * score**3 / 27 + lean / 6
+
+
+def skewness(each: Floats) -> float:
+    """Return the skewness of a sum of (n,) centred influences."""
+    square = float((each**2).sum())
+    return float((each**3).sum()) / square**1.5 if square > 0 else 0.0

@@ -15,7 +15,8 @@ from assay.evaluate.intervals import estimates
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
-from assay.records.report import SliceResult
+from assay.metrics.weighted import Floats
+from assay.records.report import Estimate, SliceResult
 
 MISSING = "(missing)"
 OTHER = "(other)"
@@ -31,16 +32,12 @@ def bins(series: pl.Series, count: int = 4, distinct: int = 8) -> list[str | Non
     """
     if series.dtype.is_float():
         series = series.fill_nan(None)
-    few = series.drop_nulls().n_unique() <= distinct
-    if few or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
+    if as_words(series, distinct):
         return [None if value is None else _word(value) for value in series.to_list()]
-    numbers = series.to_physical().cast(pl.Float64).to_numpy()
+    numbers = as_numbers(series)
     known = np.isfinite(numbers)
-    cuts = np.quantile(numbers[known], np.arange(1, count) / count, method="lower")
-    largest = numbers[known].max()
-    # One value may fill every quantile; what differs from it is then the other slice.
-    cuts = np.unique(np.minimum(cuts, numbers[known & (numbers < largest)].max()))
-    names = [_written(cut, series) for cut in cuts]
+    cuts = quantile_cuts(numbers[known], np.arange(1, count) / count)
+    names = [written(cut, series) for cut in cuts]
     labels = [f"≤ {names[0]}"]
     labels += [f"{low} to {high}" for low, high in pairwise(names)]
     labels.append(f"> {names[-1]}")
@@ -48,11 +45,36 @@ def bins(series: pl.Series, count: int = 4, distinct: int = 8) -> list[str | Non
     return [labels[place] if ok else None for place, ok in zip(places, known, strict=True)]
 
 
+def as_words(series: pl.Series, distinct: int = 8) -> bool:
+    """Return True where a column's slices are its values: words, or few different numbers."""
+    if not (series.dtype.is_numeric() or series.dtype.is_temporal()):
+        return True
+    known = series.fill_nan(None) if series.dtype.is_float() else series
+    return known.drop_nulls().n_unique() <= distinct
+
+
+def as_numbers(series: pl.Series) -> Floats:
+    """Return numbers or dates as (n,) floats, missing as NaN."""
+    numbers: Floats = series.to_physical().cast(pl.Float64).to_numpy()
+    return numbers
+
+
+def quantile_cuts(numbers: Floats, shares: Floats) -> Floats:
+    """Return the different values that part (n,) known numbers, not all equal, at these shares.
+
+    One value may fill every quantile; what differs from it is then the other part.
+    """
+    cuts = np.quantile(numbers, shares, method="lower")
+    cuts = np.minimum(cuts, numbers[numbers < numbers.max()].max())
+    return np.unique(cuts)
+
+
 def _word(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _written(cut: float, series: pl.Series) -> str:
+def written(cut: float, series: pl.Series) -> str:
+    """Return a cut as the column writes its values: a number, or a date."""
     if series.dtype.is_temporal():
         return str(pl.Series([int(cut)]).cast(series.to_physical().dtype).cast(series.dtype)[0])
     return f"{cut:.6g}"
@@ -88,9 +110,9 @@ def slice_results(
         if len(counted) > len(kept):
             masks[OTHER] = ~np.logical_or.reduce(list(masks.values()))
         for name, mask in masks.items():
-            part = Predictions(predictions.values[mask], predictions.classes)
+            part = predictions.take(mask)
             inside = None if groups is None else groups[mask]
-            result = _one_slice(metrics, truth[mask], part, positive_code, inside, seed, min_rows)
+            result = one_slice(metrics, truth[mask], part, positive_code, inside, seed, min_rows)
             measured, note = result
             rows = int(mask.sum())
             found.append(
@@ -99,16 +121,17 @@ def slice_results(
     return tuple(found)
 
 
-def _one_slice(
+def one_slice(
     metrics: Sequence[Metric],
     truth: Truth,
     predictions: Predictions,
     positive_code: int,
     groups: NDArray[Any] | None,
     seed: int,
-    min_rows: int,
-) -> tuple[dict[str, Any], str]:
-    """Return the estimates of a slice and a note about what is not measured."""
+    min_rows: int = 20,
+    level: float = 0.95,
+) -> tuple[dict[str, Estimate], str]:
+    """Return the estimates of a slice's rows by metric, and a note about what is not measured."""
     if len(truth) < min_rows:
         return {}, f"fewer than {min_rows} rows: too few to measure"
     if groups is not None and (groups == groups[0]).all():
@@ -123,5 +146,6 @@ def _one_slice(
         groups=groups,
         seed=seed,
         replicates=REPLICATES,
+        level=level,
     )
     return measured, "; ".join(f"no {title}: {why}" for title, why in unfit.items() if why)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.records.audit import Finding
 from assay.records.fitted import Candidate, Field, Signature
-from assay.records.report import Curve
+from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec, SplitSection
 
@@ -39,11 +39,12 @@ class Rows:
     """Rows as they were ingested.
 
     `frame` has the feature columns. `target` is (n,) int64 codes into `Problem.classes`, or
-    (n,) float64 for a number, or None when it is not known.
+    (n,) float64 for a number, or None when it is not known. `weight` is (n,), None for all alike.
     """
 
     frame: pl.DataFrame
     target: NDArray[np.int64] | NDArray[np.float64] | None = None
+    weight: NDArray[np.float64] | None = None
 
     @property
     def truth(self) -> NDArray[np.int64] | NDArray[np.float64]:
@@ -59,11 +60,17 @@ class Predictions:
 
     A label is the class with the highest probability after rounding to 9 digits, the first of
     equals, so that the last bit of a sum never flips one. For two classes this is "positive at
-    0.5 or more" when `positive_code` is given.
+    the threshold or more", one for all or (n,) of them, when `positive_code` is given.
     """
 
     values: NDArray[np.float64]
     classes: tuple[str, ...] = ()
+    threshold: float | NDArray[np.float64] = 0.5
+
+    def take(self, index: NDArray[Any]) -> Predictions:
+        """Return the predictions at these places, or where a mask is True."""
+        each = self.threshold if isinstance(self.threshold, float) else self.threshold[index]
+        return Predictions(self.values[index], self.classes, each)
 
     def codes(self, positive_code: int | None = None) -> NDArray[np.int64]:
         """Return (n,) class codes; raises ValueError for numbers."""
@@ -73,7 +80,7 @@ class Predictions:
         codes: NDArray[np.int64]
         if positive_code is not None and rounded.shape[1] == 2:
             other = 1 - positive_code
-            chosen = rounded[:, positive_code] >= 0.5
+            chosen = rounded[:, positive_code] >= self.threshold
             codes = (chosen * (positive_code - other) + other).astype("int64")
         else:
             codes = rounded.argmax(axis=1).astype("int64")
@@ -111,7 +118,10 @@ class Model(Protocol):
 class Predictor(Protocol):
     """A loaded package: what is served."""
 
-    signature: Signature
+    @property
+    def signature(self) -> Signature:
+        """Return what it takes and gives back."""
+        ...
 
     def predict(self, frame: pl.DataFrame) -> Predictions:
         """Answer for any rows that have the input columns; the package's own engine computes."""
@@ -194,9 +204,15 @@ class Family(Protocol):
         ...
 
     def explain(
-        self, problem: Problem, predictor: Predictor, rows: Rows, seed: int
-    ) -> tuple[Curve, ...]:
-        """Return the plots that explain a model on rows it was not fitted on."""
+        self,
+        problem: Problem,
+        predictor: Predictor,
+        models: Sequence[tuple[Model, float]],
+        rows: Rows,
+        train: Rows,
+        seed: int,
+    ) -> tuple[Examination, ...]:
+        """Explain a model, and the weighted members it is made of, on rows it was not fitted on."""
         ...
 
     def default_gates(self, problem: Problem) -> tuple[GateSpec, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from assay.kernel import run as loop
 from assay.kernel.stage import take
 from assay.lifecycle.project import Prepared, as_overrides, prepare
+from assay.lifecycle.quarantine import Quarantined, without_suspects
 from assay.lifecycle.result import plain
 from assay.lifecycle.run import Notify, open_project
 from assay.lifecycle.stages import CHECKS
@@ -24,6 +25,7 @@ class CheckResult:
     prepared: Prepared
     split: Split
     audit: Audit
+    quarantine: tuple[Quarantined, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -56,6 +58,7 @@ class CheckResult:
             },
             "audit": [plain(finding) for finding in self.audit.findings],
             "checks": list(self.audit.checks),
+            "quarantine": [each.to_dict() for each in self.quarantine],
         }
 
 
@@ -66,16 +69,20 @@ def check(
     store: str | Path | None = None,
     notify: Notify = lambda _: None,
     allow_code: bool = True,
+    quarantine: bool = False,
     **settings: Any,
 ) -> CheckResult:
     """Read the project file and the data, split, and audit; the arguments are those of `run`.
 
-    Raises AssayError for what a person has to mend.
+    With `quarantine` a first model is fitted on the training rows with and without each column that
+    the audit stops at. Raises AssayError for what a person has to mend.
     """
     overrides = (*overrides, *as_overrides(settings))
     _, context, file = open_project(project, overrides, store, notify, allow_code=allow_code)
     prepared = prepare(file, overrides, context)
     progress = loop.run(CHECKS, prepared.given(), context)
-    return CheckResult(
-        prepared, take(progress.records, "split", Split), take(progress.records, "audit", Audit)
-    )
+    split, audit = take(progress.records, "split", Split), take(progress.records, "audit", Audit)
+    scores: tuple[Quarantined, ...] = ()
+    if quarantine:
+        scores = tuple(without_suspects(progress.records, context))
+    return CheckResult(prepared, split, audit, scores)

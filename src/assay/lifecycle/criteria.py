@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from assay.errors import DataError, Mistakes
+from assay.errors import DataError, Mistakes, SpecError
+from assay.evaluate.slices import bins
 from assay.metrics import Metric, get
 from assay.records.seal import Seal
 from assay.records.snapshot import Problem
@@ -39,3 +41,28 @@ def require_defined(
             )
     if errors:
         raise errors[0] if len(errors) == 1 else Mistakes(errors)
+
+
+def sliced_on(seal: Seal) -> list[str]:
+    """Return the columns whose slices are measured: those declared, and those of the gates."""
+    asked = (gate.on.partition("=") for gate in seal.gates if gate.on)
+    columns = [each.column for each in seal.slices] + [name for name, given, _ in asked if given]
+    return list(dict.fromkeys(columns))
+
+
+def require_slices(seal: Seal, test: pl.DataFrame) -> None:
+    """Raise SpecError for a gate on a slice that the test rows do not have."""
+    for place, gate in enumerate(seal.gates):
+        column, given, value = (gate.on or "").partition("=")
+        if not given:
+            continue
+        there = {name for name in bins(test[column]) if name is not None}
+        if value not in there:
+            raise SpecError(
+                "GATE-SLICE",
+                f"no test row has this value of {column}",
+                where=f"gates.{place}.on",
+                got=value,
+                allowed=sorted(there)[:20],
+                hint="write the value as the report's slices show it",
+            )

@@ -14,16 +14,24 @@ from assay.data.profile import describe
 from assay.kernel.family import Model, Predictions, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.kernel.store import Store
-from assay.lifecycle.material import Material, read_array
+from assay.lifecycle.material import Material
+from assay.lifecycle.operate import out_of_fold
 from assay.lifecycle.search import fit_scope
+from assay.metrics.operate import operate
 from assay.records.base import digest
-from assay.records.fitted import Candidate, Field, Fitted, Leaderboard, Member, Trial
+from assay.records.fitted import (
+    Candidate,
+    Field,
+    Fitted,
+    Leaderboard,
+    Member,
+    Operating,
+    Operation,
+    Trial,
+)
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import DataSection
 from assay.records.split import Split
-
-INTERVAL = (0.05, 0.95)
-"""Ends of the prediction interval of a number."""
 
 MORE_ROWS = 1.2
 """More iterations for a fit on all rows than early stopping chose on a part of them."""
@@ -38,6 +46,7 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
     everyone = {trial.candidate.name: trial for trial in (*board.baselines, *board.trials)}
     seed = take(inputs, "split", Split).seed
     scope = fit_scope(inputs)
+    operation = take(inputs, "operate", Operation)
 
     def member(trial: Trial, weight: float) -> Member:
         return _member(material, context, train, trial, weight, scope, seed)
@@ -54,9 +63,8 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
         signature,
         missing=take(inputs, "spec.data", DataSection).missing,
         labels=_labels(kind, material.problem.classes),
-        interval=_interval(
-            material, context.store, [(everyone[m.candidate.name], m.weight) for m in members]
-        ),
+        interval=_interval(material, context.store, board, operation.champion.coverage),
+        operating=operation.champion,
     )
     return Fitted(
         name=" + ".join(f"{m.weight:.0%} {m.candidate.name}" for m in members)
@@ -67,6 +75,7 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
         signature=signature,
         files={name: context.store.put(data) for name, data in sorted(files.items())},
         seconds=round(time.perf_counter() - start, 3),
+        baseline_operating=operation.baseline,
     )
 
 
@@ -79,18 +88,19 @@ def _labels(kind: str, classes: tuple[str, ...]) -> Literal["text", "integer", "
 
 
 def _interval(
-    material: Material, store: Store, members: list[tuple[Trial, float]]
+    material: Material, store: Store, board: Leaderboard, coverage: float
 ) -> tuple[float, float] | None:
-    """Return the 5 % and 95 % quantiles of the out-of-fold residuals, None for classes.
+    """Return the quantiles of the out-of-fold residuals that hold `coverage`, None for classes.
 
     The interval of CV+ with the folds' residuals pooled (Barber et al., Annals of Statistics
     2021, section 3), which needs no further rows.
     """
     if material.problem.classes:
         return None
-    guess = np.sum([read_array(store.get(t.predictions)) * w for t, w in members], axis=0)
+    guess = out_of_fold(board, board.weights, store)
     residuals = material.rows(material.train_index).truth - guess
-    low, high = np.quantile(residuals[np.isfinite(residuals)], INTERVAL)
+    tails = ((1 - coverage) / 2, (1 + coverage) / 2)
+    low, high = np.quantile(residuals[np.isfinite(residuals)], tails)
     return float(low), float(high)
 
 
@@ -104,6 +114,13 @@ def blend(models: list[tuple[Model, float]], rows: Rows) -> Predictions:
     parts = [(model.predict(rows.frame), weight) for model, weight in models]
     values = np.sum([p.values * weight for p, weight in parts], axis=0)
     return Predictions(values, parts[0][0].classes)
+
+
+def operated(
+    models: list[tuple[Model, float]], rows: Rows, operating: Operating, problem: Problem
+) -> Predictions:
+    """Return the blend's scores as answers: calibrated, and cut at their threshold."""
+    return operate(operating, blend(models, rows), rows.frame, problem.positive_code)
 
 
 def input_fields(snapshot: DataSnapshot, material: Material) -> tuple[Field, ...]:

@@ -19,6 +19,7 @@ from assay.data.source import read_any
 from assay.data.transform import apply_transform
 from assay.errors import StoreError, UsageError
 from assay.kernel.family import Predictions
+from assay.metrics.operate import answer_sets
 from assay.package.load import LoadedPackage
 from assay.package.load import load as load_package
 from assay.package.manifest import CODE, MANIFEST
@@ -46,22 +47,24 @@ class Model:
         """Return what the model takes and gives back."""
         return self.package.signature
 
-    def predict(self, frame: Any) -> Any:
+    def predict(self, frame: Any, *, sets: bool = False) -> Any:
         """Answer for rows, in the kind of frame they came in: polars, pandas, or a list of dicts.
 
         Returns:
             One row per row, in order: `prediction`, and `probability_<class>` for each class, or
-            `low` and `high` (a 90 % interval) for a number.
+            `low` and `high` (an interval at `answers.coverage`) for a number. With `sets` also
+            `prediction_set`: the classes that cannot be ruled out at that coverage.
 
         Raises:
             DataError: columns are missing, or a cell is not of its column's type.
         """
         if isinstance(frame, list) and not frame:
             return []
-        answer = answers(self._ask(to_polars(frame)), self.signature)
+        answer = answers(self.ask(to_polars(frame)), self.signature, sets=sets)
         return _in_kind_of(frame, answer)
 
-    def _ask(self, raw: pl.DataFrame) -> Predictions:
+    def ask(self, raw: pl.DataFrame) -> Predictions:
+        """Return probabilities or numbers for rows as they were ingested; raises DataError."""
         rows = self._conform(raw, self.signature)
         code = self.package.manifest.code
         if code is not None:
@@ -125,7 +128,7 @@ def package_path(reference: str | Path, store: str | Path | None = None) -> Path
     return workspace.root / "packages" / version.package
 
 
-def answers(predictions: Predictions, signature: Signature) -> pl.DataFrame:
+def answers(predictions: Predictions, signature: Signature, *, sets: bool = False) -> pl.DataFrame:
     """Return predictions as columns: `prediction` and what belongs to it."""
     if not signature.classes:
         low, high = signature.interval or (0.0, 0.0)
@@ -145,13 +148,18 @@ def answers(predictions: Predictions, signature: Signature) -> pl.DataFrame:
         pl.Series(f"probability_{name}", predictions.values[:, place])
         for place, name in enumerate(signature.classes)
     ]
+    if sets:
+        inside = answer_sets(signature.operating, predictions)
+        names = [[c for c, there in zip(signature.classes, row, strict=True) if there]
+                 for row in inside.tolist()]  # fmt: skip
+        chances.append(pl.Series("prediction_set", names, dtype=pl.List(pl.String)))
     return pl.DataFrame([labels, *chances])
 
 
-def predict_file(model: Model, file: Path, out: Path) -> int:
+def predict_file(model: Model, file: Path, out: Path, *, sets: bool = False) -> int:
     """Answer for every row of a data file; writes its columns and the answers, whole or not at all.
 
-    Returns the number of rows.
+    The classes of a prediction set are joined by " | ". Returns the number of rows.
 
     Raises:
         UsageError: the ending of `out` is not one that can be written, or `out` is `file` itself.
@@ -174,7 +182,8 @@ def predict_file(model: Model, file: Path, out: Path) -> int:
             hint="write to another file with -o",
         )
     raw = read_any(file)
-    answer = answers(model._ask(raw), model.signature)
+    answer = answers(model.ask(raw), model.signature, sets=sets)
+    answer = answer.with_columns(pl.col(pl.List(pl.String)).list.join(" | "))
     for name in answer.columns:
         free = name
         while free in raw.columns:

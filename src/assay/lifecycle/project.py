@@ -64,6 +64,9 @@ class Prepared:
             "spec.budget": self.spec.budget,
             "spec.data": self.spec.data,
             "spec.features": self.spec.features,
+            "spec.answers": self.spec.answers,
+            "spec.fairness": self.spec.fairness,
+            "spec.project": self.spec.project,
             "snapshot": self.snapshot,
             "problem": self.problem,
             "seal": self.seal,
@@ -94,7 +97,7 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         context,
     )
     snapshot = _with_licence(snapshot, spec)
-    _check_slices(spec, snapshot)
+    _check_columns(spec, snapshot)
     family = load_family(spec.project.family)
     target = read_table(snapshot, context.store)[spec.data.target]
     problem = family.problem(spec, snapshot, target)
@@ -113,6 +116,8 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         split=_folds(family.split_policy(spec.split, problem), spec, snapshot.rows),
         slices=spec.slices,
         gates=gates,
+        answers=spec.answers,
+        fairness=spec.fairness,
     )
     return Prepared(folder, spec, snapshot, problem, seal, engine(family))
 
@@ -137,30 +142,63 @@ def _folds(policy: SplitSection, spec: ProjectSpec, rows: int) -> SplitSection:
 def _check_gates(spec: ProjectSpec) -> None:
     """Refuse a gate that can never be judged, before anything is read or fitted."""
     for place, gate in enumerate(spec.gates):
-        if gate.beats is not None and get(gate.metric).operational:
+        metric = get(gate.metric)
+        if gate.beats is not None and metric.operational:
             raise SpecError(
                 "GATE-BASELINE",
-                f"{gate.metric} is measured on the champion's package; a baseline has none",
+                f"{gate.metric} is found on the champion alone; there is nothing to compare with",
                 where=f"gates.{place}.beats",
                 got=gate.beats,
-                hint="set at_most in place of beats",
+                hint="set at_most or at_least in place of beats",
+            )
+        if gate.on is not None and (metric.operational or gate.beats is not None):
+            raise SpecError(
+                "GATE-ON",
+                "a gate on a slice asks a metric of predictions to keep to a threshold",
+                where=f"gates.{place}.on",
+                got=gate.on,
+                hint="set at_least or at_most for a metric such as recall, or take `on` out",
+            )
+        if gate.on == "every slice" and not spec.slices:
+            raise SpecError(
+                "GATE-ON",
+                "no slice is declared that the gate could be asked of",
+                where=f"gates.{place}.on",
+                got=gate.on,
+                hint='add [[slices]] with a column, or write on = "worst slice"',
+            )
+        if metric.name.endswith("_difference") and not spec.fairness.columns:
+            raise SpecError(
+                "GATE-GROUPS",
+                f"{metric.name} compares groups, and none are declared",
+                where=f"gates.{place}.metric",
+                got=metric.name,
+                hint='set fairness.columns, such as ["sex"]',
             )
 
 
-def _check_slices(spec: ProjectSpec, snapshot: DataSnapshot) -> None:
-    """Report every slice on a column that the table does not have."""
+def _check_columns(spec: ProjectSpec, snapshot: DataSnapshot) -> None:
+    """Report every slice, gate and group on a column that the table does not have."""
     columns = [column.name for column in snapshot.columns]
+    named = [(f"slices.{place}.column", each.column) for place, each in enumerate(spec.slices)]
+    named += [
+        (f"fairness.columns.{place}", name) for place, name in enumerate(spec.fairness.columns)
+    ]
+    for place, gate in enumerate(spec.gates):
+        column, given, _ = (gate.on or "").partition("=")
+        if given:
+            named.append((f"gates.{place}.on", column))
     errors = [
         SpecError(
             "SLICE-COLUMN",
-            f"the table has no column called {wanted.column}",
-            where=f"slices.{place}.column",
-            got=wanted.column,
-            allowed=get_close_matches(wanted.column, columns, n=3) or columns[:20],
+            f"the table has no column called {name}",
+            where=where,
+            got=name,
+            allowed=get_close_matches(name, columns, n=3) or columns[:20],
             hint="name a column of the table; `assay check` lists them",
         )
-        for place, wanted in enumerate(spec.slices)
-        if wanted.column not in columns
+        for where, name in named
+        if name not in columns
     ]
     if errors:
         raise Mistakes(errors)

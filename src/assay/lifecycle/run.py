@@ -10,19 +10,22 @@ from typing import Any
 from assay.errors import AssayError, UsageError
 from assay.kernel import run as loop
 from assay.kernel.executor import Executor, LocalProcesses, Serial, cores
-from assay.kernel.stage import Context, Note
+from assay.kernel.stage import Context, Note, take
 from assay.kernel.store import get_record, put_record
 from assay.kernel.wrap import peak_rss_mb
 from assay.lifecycle import history
 from assay.lifecycle.project import Prepared, as_overrides, prepare
+from assay.lifecycle.quarantine import suspects
 from assay.lifecycle.result import RunResult
-from assay.lifecycle.stages import STAGES, package_there
+from assay.lifecycle.stages import CHECKS, STAGES, package_there
+from assay.records.audit import Audit
 from assay.records.base import digest
 from assay.records.decision import Decision
 from assay.records.package import Package
 from assay.records.spec import Agency
 from assay.registry.change import register
 from assay.spec.load import load as load_spec
+from assay.spec.toml import render
 from assay.stores.workspace import Workspace, default_location, open_workspace
 
 PROCESSES_FROM = 15_000
@@ -38,6 +41,7 @@ def run(
     store: str | Path | None = None,
     notify: Notify = lambda _: None,
     allow_code: bool = True,
+    quarantine: bool = False,
     **settings: Any,
 ) -> RunResult:
     """Carry a project from its file to a judged, packaged, registered model.
@@ -51,6 +55,7 @@ def run(
         store: folder of the store; by default `$ASSAY_STORE`, else the project's `.assay`.
         notify: called with each line of progress.
         allow_code: whether the project's own Python may run.
+        quarantine: whether to leave out the columns that the audit would stop at.
         **settings: the same as overrides, by keyword: `seed=3`, `budget="2m"`,
             `metric__primary="recall"`.
 
@@ -66,6 +71,8 @@ def run(
     with waiting, workspace.session():
         start = time.perf_counter()
         prepared = prepare(file, overrides, context)
+        if quarantine:
+            prepared = _without_suspects(prepared, file, overrides, context)
         context.run = prepared.run
         entry = history.runs(workspace.ledger.read()).get(prepared.run)
         if entry is None or not _whole(entry, context):
@@ -74,6 +81,19 @@ def run(
         else:
             notify(Note("cached", f"{entry.run} is {entry.status} already: nothing has changed"))
         return RunResult(workspace, entry, history.view(workspace, entry))
+
+
+def _without_suspects(
+    prepared: Prepared, file: Path, overrides: Sequence[str], context: Context
+) -> Prepared:
+    """Return the project without the columns that its audit would stop at."""
+    records = loop.run(CHECKS, prepared.given(), context).records
+    names = suspects(take(records, "audit", Audit), prepared.problem)
+    if not names:
+        return prepared
+    context.notify(Note("audit", f"in quarantine: {', '.join(names)}"))
+    dropped = render([*prepared.spec.data.drop, *names])
+    return prepare(file, (*overrides, f"data.drop={dropped}"), context)
 
 
 def _whole(entry: history.RunEntry, context: Context) -> bool:

@@ -8,17 +8,18 @@ from assay.data.split import is_ordered, split
 from assay.gates.judge import judge
 from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, Stage, take
-from assay.lifecycle.criteria import require_defined
+from assay.lifecycle.criteria import require_defined, require_slices
 from assay.lifecycle.examine import evaluate
 from assay.lifecycle.fit import fit
 from assay.lifecycle.learning import learning
 from assay.lifecycle.material import TEST, read_parts, target_codes, write_parts
+from assay.lifecycle.operate import group_column, operate
 from assay.lifecycle.pack import package
 from assay.lifecycle.search import search
 from assay.records.audit import Audit
 from assay.records.base import Record, digest
 from assay.records.decision import Decision
-from assay.records.fitted import Fitted, Leaderboard
+from assay.records.fitted import Fitted, Leaderboard, Operation
 from assay.records.package import Package
 from assay.records.report import Curve, Report
 from assay.records.seal import Seal
@@ -32,7 +33,9 @@ def split_stage(inputs: Inputs, context: Context) -> Split:
     policy = take(inputs, "spec.split", SplitSection)
     problem = take(inputs, "problem", Problem)
     snapshot = take(inputs, "snapshot", DataSnapshot)
-    words, parts, note = split(policy, problem, read_table(snapshot, context.store))
+    words, parts, note = split(
+        policy, problem, read_table(snapshot, context.store), snapshot.test_rows
+    )
     fixed = policy.folds == 1
     valid = int((parts == 0).sum()) if fixed else 0
     return Split(
@@ -56,6 +59,8 @@ def audit_stage(inputs: Inputs, context: Context) -> Audit:
     table = read_table(snapshot, context.store)
     parts = read_parts(context.store.get(take(inputs, "split", Split).rows))
     require_defined(seal, problem, target_codes(table[problem.target], problem)[parts == TEST])
+    require_slices(seal, table.filter(parts == TEST))
+    group_column(seal.fairness, problem, table)
     return audit(
         problem,
         snapshot,
@@ -113,28 +118,54 @@ STAGES = (
         "search",
         "Baselines and candidates",
         Leaderboard,
-        ("problem", "snapshot", "split", "engine", "spec.budget"),
+        ("problem", "snapshot", "split", "engine", "spec.budget", "spec.fairness"),
         search,
     ),
     Stage(
         "learning",
         "Learning curve",
         Curve,
-        ("search", "problem", "snapshot", "split", "engine", "spec.budget"),
+        ("search", "problem", "snapshot", "split", "engine", "spec.budget", "spec.fairness"),
         learning,
+    ),
+    Stage(
+        "operate",
+        "Calibration and threshold, out of fold",
+        Operation,
+        ("search", "problem", "snapshot", "split", "engine", "spec.answers", "spec.fairness"),
+        operate,
     ),
     Stage(
         "fit",
         "Champion on all training rows",
         Fitted,
-        ("search", "problem", "snapshot", "split", "engine", "spec.data"),
+        (
+            "search",
+            "operate",
+            "problem",
+            "snapshot",
+            "split",
+            "engine",
+            "spec.data",
+            "spec.fairness",
+        ),
         fit,
     ),
     Stage(
         "evaluate",
         "Evaluation on the test rows",
         Report,
-        ("fit", "learning", "problem", "snapshot", "split", "seal"),
+        (
+            "search",
+            "fit",
+            "learning",
+            "problem",
+            "snapshot",
+            "split",
+            "seal",
+            "spec.project",
+            "spec.fairness",
+        ),
         evaluate,
     ),
     Stage("judge", "Verdict", Decision, ("seal", "evaluate"), judge_stage),

@@ -27,10 +27,13 @@ from assay.records.report import Report
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import (
+    AnswersSection,
     AuditSection,
     BudgetSection,
     DataSection,
+    FairnessSection,
     FeaturesSection,
+    ProjectSection,
     ProjectSpec,
     SplitSection,
 )
@@ -44,6 +47,9 @@ GIVEN: dict[str, type[Record]] = {
     "spec.budget": BudgetSection,
     "spec.data": DataSection,
     "spec.features": FeaturesSection,
+    "spec.answers": AnswersSection,
+    "spec.fairness": FairnessSection,
+    "spec.project": ProjectSection,
     "snapshot": DataSnapshot,
     "problem": Problem,
     "seal": Seal,
@@ -157,7 +163,7 @@ def _blobs(store: Store, entry: history.RunEntry) -> list[str]:
 
 def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> dict[str, Any]:
     """Run the stages again in an empty store, as far as the first run came, and compare."""
-    given = {name: get_record(workspace.store, entry.given[name], k) for name, k in GIVEN.items()}
+    given = _given(workspace.store, entry)
     board = get_record(workspace.store, entry.data["records"]["search"], Leaderboard)
     tried = tuple(t.candidate.name for t in board.trials if t.status == "done")
     given["spec.budget"] = BudgetSection(time=NO_LIMIT if tried else 0.0, only=tried)
@@ -188,6 +194,17 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
         after = take(records, "evaluate", Report)
         packages = (entry.data["records"].get("package"), take(records, "package", Package))
         return _compare(before, after, workspace, packages)
+
+
+def _given(store: Store, entry: history.RunEntry) -> dict[str, Record]:
+    """Return what a run started from; a section that is younger than the run has its defaults."""
+    spec = get_record(store, entry.given["spec"], ProjectSpec)
+    return {
+        name: get_record(store, entry.given[name], kind)
+        if name in entry.given
+        else getattr(spec, name.removeprefix("spec."))
+        for name, kind in GIVEN.items()
+    }
 
 
 def _compare(

@@ -13,7 +13,7 @@ from assay.errors import DataError
 from assay.kernel.family import Predictions
 from assay.metrics.weighted import Floats, Rows, Weighted
 
-Takes = Literal["score", "label", "probabilities", "number", "measured"]
+Takes = Literal["score", "label", "probabilities", "number", "measured", "examined"]
 Interval = Literal["delong", "wilson", "order", "debiased", "bootstrap", "measured"]
 Need = Literal["both", "positive", "negative", "every", "nonzero", "spread"]
 Truth = NDArray[np.int64] | NDArray[np.float64]
@@ -55,8 +55,11 @@ class Metric:
 
     @property
     def operational(self) -> bool:
-        """Return True for what is measured on the package, not on predictions."""
-        return self.takes == "measured"
+        """Return True for what is no formula of predictions.
+
+        It is measured on the package, or found by an examination.
+        """
+        return self.takes in ("measured", "examined")
 
     def unfit(self, truth: Truth, classes: int = 0, positive_code: int = 0) -> str:
         """Return why these true values (n,) leave the metric undefined, or "" when they do not."""
@@ -95,7 +98,7 @@ class Metric:
         Raises:
             DataError: METRIC-UNDEFINED when the rows leave it undefined (one class only, say).
         """
-        rows = Rows(truth, predictions.values, positive_code)
+        rows = Rows.of(truth, predictions, positive_code)
         reason = self.unfit(truth, rows.classes, positive_code)
         if not reason and not np.isfinite(predictions.values).all():
             reason = "a prediction is not a finite number"

@@ -60,6 +60,27 @@ _CATALOGUE = (
            unit="ms", high=_INF, digits=2),
     Metric("latency_p99", "Latency, 99th percentile", _ALL, False, "measured", "measured",
            unit="ms", high=_INF, digits=2),
+    *(
+        Metric(name, title, _BINARY, False, "examined", "measured")
+        for name, title in {
+            "demographic_parity_difference": "Demographic parity difference",
+            "equal_opportunity_difference": "Equal opportunity difference",
+            "equalized_odds_difference": "Equalized odds difference",
+            "average_odds_difference": "Average odds difference",
+        }.items()
+    ),
+    *(
+        Metric(f"robustness_{name}", f"Loss of the headline under {title}", _ALL, False,
+               "examined", "measured", low=-_INF, high=_INF)
+        for name, title in {
+            "missing": "missing values", "noise": "noise", "unseen": "unseen categories",
+            "extreme": "extreme values", "swapped": "swapped columns", "shift": "covariate shift",
+        }.items()
+    ),
+    Metric("flip_rate", "Answers that a small change flips", _CLASSES, False,
+           "examined", "measured"),
+    Metric("conformal_coverage", "Coverage of prediction sets", _ALL, True,
+           "examined", "measured"),
     Metric("package_bytes", "Package size", _ALL, False, "measured", "measured",
            unit="bytes", high=_INF, digits=0),
 )  # fmt: skip

@@ -29,6 +29,12 @@ class Rows:
     truth: NDArray[Any]
     values: Floats
     positive_code: int = 0
+    threshold: float | Floats = 0.5
+
+    @classmethod
+    def of(cls, truth: NDArray[Any], predictions: Predictions, positive_code: int = 0) -> Rows:
+        """Return the rows that these predictions answer."""
+        return cls(truth, predictions.values, positive_code, predictions.threshold)
 
     @property
     def n(self) -> int:
@@ -42,12 +48,14 @@ class Rows:
 
     def take(self, index: NDArray[Any]) -> Rows:
         """Return the rows at these positions, or where a mask is True."""
-        return Rows(self.truth[index], self.values[index], self.positive_code)
+        part = Predictions(self.values, threshold=self.threshold).take(index)
+        return Rows.of(self.truth[index], part, self.positive_code)
 
     @cached_property
     def labels(self) -> Codes:
         """Return the (n,) predicted class codes."""
-        return Predictions(self.values).codes(self.positive_code if self.classes == 2 else None)
+        answers = Predictions(self.values, threshold=self.threshold)
+        return answers.codes(self.positive_code if self.classes == 2 else None)
 
     @cached_property
     def cells(self) -> Codes:

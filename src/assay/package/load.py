@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from assay.errors import Refused
-from assay.kernel.family import Predictor
+from assay.kernel.family import Predictions, Predictor
 from assay.kernel.plugins import load_predictor
+from assay.metrics.operate import operate
 from assay.package.manifest import SIGNATURE, package_digest, read_files
 from assay.records.base import from_json
 from assay.records.fitted import Signature
 from assay.records.package import Manifest
+
+
+@dataclass(frozen=True)
+class Operated:
+    """A family's predictor whose scores become answers: calibrated, and cut at their threshold."""
+
+    scores: Predictor
+    signature: Signature
+
+    def predict(self, frame: pl.DataFrame) -> Predictions:
+        """Answer for rows with the columns of the signature."""
+        signature = self.signature
+        code = signature.classes.index(signature.positive) if signature.positive is not None else 0
+        return operate(signature.operating, self.scores.predict(frame), frame, code)
+
+
+def open_predictor(family: str, files: Mapping[str, bytes], signature: Signature) -> Operated:
+    """Return the predictor of a package's files; raises Tampered as the family's loader does."""
+    return Operated(load_predictor(family)(files, signature), signature)
 
 
 @dataclass(frozen=True)
@@ -24,7 +47,7 @@ class LoadedPackage:
 
     digest: str
     manifest: Manifest
-    predictor: Predictor
+    predictor: Operated
     signature: Signature
     path: Path
 
@@ -45,6 +68,6 @@ def load(path: Path, *, allow_code: bool = False) -> LoadedPackage:
             got=manifest.code.digest,
             hint="read the code, then pass --allow-code (in Python: allow_code=True)",
         )
-    predictor = load_predictor(manifest.family)(files, manifest.signature)
+    predictor = open_predictor(manifest.family, files, manifest.signature)
     signature = from_json(files[SIGNATURE], Signature)
     return LoadedPackage(package_digest(manifest), manifest, predictor, signature, path)

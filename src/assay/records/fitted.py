@@ -108,6 +108,33 @@ class Field(Record, frozen=True, kw_only=True, tag="field@1"):
     reading: str = ""
 
 
+class Operating(Record, frozen=True, kw_only=True, tag="operating@1"):
+    """How a model's scores become answers, chosen on predictions out of fold.
+
+    `params` are Platt's slope and intercept on the log-odds, or the temperature; `knots` holds for
+    each class the scores and the probabilities between which isotonic calibration interpolates.
+    `thresholds` maps values of the column `group` to a threshold of their own. `margin` is the
+    conformal score below which a class (or a number, by its distance) enters the answer's set.
+    """
+
+    calibration: Literal["none", "platt", "isotonic", "temperature"] = "none"
+    params: tuple[float, ...] = ()
+    knots: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
+    threshold: float = 0.5
+    group: str = ""
+    thresholds: dict[str, float] = {}
+    coverage: float = 0.9
+    margin: float | None = None
+    why: str = ""
+
+
+class Operation(Record, frozen=True, kw_only=True, tag="operation@1"):
+    """How the champion and the baseline are operated: each by the same rules on its own scores."""
+
+    champion: Operating
+    baseline: Operating
+
+
 class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
     """What a model takes and gives back.
 
@@ -125,6 +152,7 @@ class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
     missing: tuple[str, ...] = ()
     labels: Literal["text", "integer", "boolean"] = "text"
     interval: tuple[float, float] | None = None
+    operating: Operating = Operating()
 
 
 class Fitted(Record, frozen=True, kw_only=True, tag="fitted@1"):
@@ -139,6 +167,7 @@ class Fitted(Record, frozen=True, kw_only=True, tag="fitted@1"):
     signature: Signature
     files: dict[str, str]
     seconds: float = 0.0
+    baseline_operating: Operating = Operating()
 
     def blobs(self) -> tuple[str, ...]:
         """Return the states of the members and of the baseline, and the exported files."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from assay.records.base import Record
 
@@ -18,9 +18,10 @@ class Estimate(Record, frozen=True, kw_only=True, tag="estimate@1"):
 
 
 class Comparison(Record, frozen=True, kw_only=True, tag="comparison@1"):
-    """Champion against baseline on the same test rows.
+    """Champion against baseline, or against the model that was live, on the same test rows.
 
-    `difference` is champion minus baseline, turned so that more is better.
+    `difference` is champion minus the other, turned so that more is better. `p_adjusted` allows
+    for the comparisons made beside it (Holm).
     """
 
     metric: str
@@ -28,6 +29,8 @@ class Comparison(Record, frozen=True, kw_only=True, tag="comparison@1"):
     baseline: str
     difference: Estimate
     p_value: float
+    p_adjusted: float | None = None
+    against: Literal["baseline", "champion"] = "baseline"
 
 
 class SliceResult(Record, frozen=True, kw_only=True, tag="slice@1"):
@@ -76,12 +79,30 @@ class Scores(Record, frozen=True, kw_only=True, tag="scores@1"):
     metrics: dict[str, Estimate]
 
 
+class Examination(Record, frozen=True, kw_only=True, tag="examination@1"):
+    """One look at the champion: what was asked, the numbers, and what they mean.
+
+    `reading` and `advice` are for people who know no statistics. A gate can ask for `numbers` by
+    name. `tables` maps a title to lines, each from a heading to a plain value.
+    """
+
+    name: str
+    title: str
+    reading: str
+    concern: Literal["none", "look", "serious"] = "none"
+    advice: str = ""
+    numbers: dict[str, Estimate] = {}
+    tables: dict[str, tuple[dict[str, Any], ...]] = {}
+    curves: tuple[Curve, ...] = ()
+
+
 class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     """Everything that the one reading of the test rows gave.
 
     `test` names the test rows: the digest of their places and answers. `latency_ms` has the
     milliseconds of a one-row prediction of the exported model: `p50`, `p99`. `package_bytes` is
-    the size of the model's own files, without cards and manifest.
+    the size of the model's own files, without cards and manifest. `looks` counts the seals under
+    which these test rows have been read, this one included.
     """
 
     seal: str
@@ -95,3 +116,6 @@ class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     parity: Parity
     latency_ms: dict[str, Estimate]
     package_bytes: int
+    comparisons: tuple[Comparison, ...] = ()
+    examinations: tuple[Examination, ...] = ()
+    looks: int = 1

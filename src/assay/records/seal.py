@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.records.base import Record
-from assay.records.spec import GateSpec, SliceSpec, SplitSection
+from assay.records.spec import AnswersSection, FairnessSection, GateSpec, SliceSpec, SplitSection
 
 
 class Seal(Record, frozen=True, kw_only=True, tag="seal@1"):
@@ -20,3 +20,5 @@ class Seal(Record, frozen=True, kw_only=True, tag="seal@1"):
     split: SplitSection
     slices: tuple[SliceSpec, ...]
     gates: tuple[GateSpec, ...]
+    answers: AnswersSection = AnswersSection()
+    fairness: FairnessSection = FairnessSection()

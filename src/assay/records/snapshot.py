@@ -55,7 +55,8 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
 
     `content` is the digest of the cleaned table's values, the same whatever file format they
     came in. `table` is the digest of the stored Arrow IPC file. `raw` has the feature columns as
-    they were before `features.transform`, empty where there is none.
+    they were before `features.transform`, empty where there is none. The last `test_rows` rows came
+    from `data.test`: they are the test rows.
     """
 
     source: str
@@ -68,6 +69,7 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
     dropped: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""
+    test_rows: int = 0
 
     def blobs(self) -> tuple[str, ...]:
         """Return the table."""

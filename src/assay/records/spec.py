@@ -35,6 +35,7 @@ class DataSection(Record, frozen=True, kw_only=True, tag="spec.data@1"):
     missing_target: Literal["error", "drop"] = "error"
     duplicates: Literal["keep", "drop"] = "keep"
     description: str = ""
+    test: str | None = None
 
 
 class FeaturesSection(Record, frozen=True, kw_only=True, tag="spec.features@1"):
@@ -71,12 +72,38 @@ class SliceSpec(Record, frozen=True, kw_only=True, tag="spec.slice@1"):
 
 
 class GateSpec(Record, frozen=True, kw_only=True, tag="spec.gate@1"):
-    """One acceptance rule; exactly one of `at_least`, `at_most`, `beats` is set."""
+    """One acceptance rule; exactly one of `at_least`, `at_most`, `beats` is set.
+
+    `on` asks it of a slice: `COLUMN=VALUE`, `every slice` that is declared, or the `worst slice`.
+    """
 
     metric: str
     at_least: float | None = None
     at_most: float | None = None
     beats: str | None = None
+    on: str | None = None
+
+
+class AnswersSection(Record, frozen=True, kw_only=True, tag="spec.answers@1"):
+    """How scores become answers; at most one rule chooses the threshold, else it is a half."""
+
+    calibrate: Literal["auto", "none", "platt", "isotonic", "temperature"] = "auto"
+    threshold: float | None = None
+    costs: dict[str, float] = {}
+    capacity: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    coverage: float = 0.9
+
+
+class FairnessSection(Record, frozen=True, kw_only=True, tag="spec.fairness@1"):
+    """The groups that must be treated alike, by which definition, and what is done about it."""
+
+    columns: tuple[str, ...] = ()
+    definition: Literal[
+        "average_odds", "equalized_odds", "equal_opportunity", "demographic_parity"
+    ] = "average_odds"
+    mitigate: Literal["none", "reweigh", "constrain", "thresholds"] = "none"
 
 
 class Acceptance(Record, frozen=True, kw_only=True, tag="spec.acceptance@1"):
@@ -121,6 +148,8 @@ class ProjectSpec(Record, frozen=True, kw_only=True, tag="spec@1"):
     metric: MetricSection = MetricSection()
     slices: tuple[SliceSpec, ...] = ()
     gates: tuple[GateSpec, ...] = ()
+    answers: AnswersSection = AnswersSection()
+    fairness: FairnessSection = FairnessSection()
     audit: AuditSection = AuditSection()
     budget: BudgetSection = BudgetSection()
     choices: tuple[Choice, ...] = ()

@@ -87,13 +87,14 @@ def span(values: Iterable[float], pad: float = 0.04) -> tuple[float, float]:
 
 @dataclass
 class Plot:
-    """A chart with two axes, built up mark by mark."""
+    """A chart with two axes, built up mark by mark; `x_names` stand in place of numbers on x."""
 
     x: tuple[float, float]
     y: tuple[float, float]
     x_label: str
     y_label: str
     marks: list[Markup] = field(default_factory=list)
+    x_names: dict[float, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.to_x = Scale(*self.x, LEFT, RIGHT)
@@ -111,6 +112,14 @@ class Plot:
     def band(self, xs: Sequence[float], ys: Sequence[float], style: str) -> None:
         """Fill the area between the points and the foot of the chart."""
         points = [(xs[0], self.y[0]), *zip(xs, ys, strict=True), (xs[-1], self.y[0])]
+        steps = ("{:.1f} {:.1f}".format(*self.at(x, y)) for x, y in points)
+        self.marks.append(tag("path", d="M" + "L".join(steps) + "Z", class_=f"band {style}"))
+
+    def between(
+        self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], style: str
+    ) -> None:
+        """Fill the area between two lines over the same points."""
+        points = [*zip(xs, high, strict=True), *reversed(list(zip(xs, low, strict=True)))]
         steps = ("{:.1f} {:.1f}".format(*self.at(x, y)) for x, y in points)
         self.marks.append(tag("path", d="M" + "L".join(steps) + "Z", class_=f"band {style}"))
 
@@ -158,8 +167,9 @@ class Plot:
             y = self.to_y(value)
             yield tag("line", x1=LEFT, x2=RIGHT, y1=y, y2=y, class_="grid")
             yield tag("text", tick(value), x=LEFT - 6, y=y + 4, class_="end")
-        for value in ticks(*self.x):
-            yield tag("text", tick(value), x=self.to_x(value), y=BOTTOM + 17, class_="middle")
+        below = self.x_names or {value: tick(value) for value in ticks(*self.x)}
+        for value, name in below.items():
+            yield tag("text", name, x=self.to_x(value), y=BOTTOM + 17, class_="middle")
         middle = (LEFT + RIGHT) / 2
         yield tag("line", x1=LEFT, x2=RIGHT, y1=BOTTOM, y2=BOTTOM, class_="axis")
         yield tag("text", cut(self.x_label, 44), x=middle, y=BOTTOM + 37, class_="middle label")

@@ -13,6 +13,7 @@ from assay.records.spec import Agency
 from assay.records.split import Split
 from assay.report import strips
 from assay.report.evidence import Evidence, readable
+from assay.report.shown import Drawing, drawings
 from assay.report.text import count, cut, day, duration, number, share
 from assay.report.view import RunView
 
@@ -103,7 +104,7 @@ def split_picture(split: Split) -> Markup:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding with its evidence made readable."""
+    """A finding with its evidence made readable, and pictures of its tables by their names."""
 
     code: str
     severity: str
@@ -112,6 +113,7 @@ class FindingRow:
     hint: str
     accepted: str | None
     evidence: Evidence
+    drawings: dict[str, Drawing]
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _finding(finding: Finding) -> FindingRow:
         hint=finding.hint,
         accepted=finding.accepted,
         evidence=readable(finding.evidence),
+        drawings=drawings(finding.evidence),
     )
 
 

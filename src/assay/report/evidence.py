@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,10 @@ from assay.report.text import number
 
 MOST_ROWS = 12
 MOST_COLUMNS = 8
+_FIGURE = re.compile(
+    r"[\d.,]+\s?(%|[A-Za-z]{1,2}\b)?|\b(to|and|of|yes|no|between)\b", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True)
@@ -34,16 +39,21 @@ def readable(evidence: Mapping[str, Any]) -> Evidence:
     """Sort each entry into a fact (one value, or a short list) or a table."""
     pairs, tables = [], []
     for key, value in evidence.items():
-        name = str(key).replace("_", " ")
-        rows = _rows(value)
+        name = name_of(key)
+        rows = rows_of(value)
         if rows is None:
             pairs.append((name, cell(value)))
         elif rows:
-            tables.append(_table(name, rows))
+            tables.append(table_of(name, rows))
     return Evidence(tuple(pairs), tuple(tables))
 
 
-def _rows(value: Any) -> list[dict[str, Any]] | None:
+def name_of(key: object) -> str:
+    """Return the name of an entry as a person reads it."""
+    return str(key).replace("_", " ")
+
+
+def rows_of(value: Any) -> list[dict[str, Any]] | None:
     """Return a value as rows by column name, or None when it is not tabular."""
     if isinstance(value, Mapping):
         if value and all(isinstance(v, Mapping) for v in value.values()):
@@ -57,16 +67,28 @@ def _rows(value: Any) -> list[dict[str, Any]] | None:
     return None
 
 
-def _table(name: str, rows: list[dict[str, Any]]) -> Table:
+def table_of(
+    name: str, rows: list[dict[str, Any]], most: int = MOST_ROWS, widest: int = MOST_COLUMNS
+) -> Table:
+    """Return lines, each a mapping from heading to plain value, as a table.
+
+    Of them `most` are shown, and `widest` of their columns.
+    """
     columns = list(dict.fromkeys(key for row in rows for key in row))
     # Records sort their keys; a reader wants what a row is about before its numbers.
-    columns.sort(key=lambda key: not any(isinstance(row.get(key), str) for row in rows))
-    del columns[MOST_COLUMNS:]
-    shown = tuple(
-        tuple(cell(row[c]) if c in row else "" for c in columns) for row in rows[:MOST_ROWS]
-    )
+    columns.sort(key=lambda key: _rank(key, [row.get(key) for row in rows]))
+    del columns[widest:]
+    shown = tuple(tuple(cell(row[c]) if c in row else "" for c in columns) for row in rows[:most])
     header = tuple(str(c).replace("_", " ").strip() for c in columns)
-    return Table(name, header if any(header) else (), shown, max(len(rows) - MOST_ROWS, 0))
+    return Table(name, header if any(header) else (), shown, max(len(rows) - most, 0))
+
+
+def _rank(key: object, values: list[Any]) -> int:
+    """Return 0 for the number of a row, 1 for words, 2 for numbers, also such as `0.1 to 12 %`."""
+    if str(key).lower() == "row":
+        return 0
+    texts = [value for value in values if isinstance(value, str)]
+    return 1 if any(_WORD.search(_FIGURE.sub("", text)) for text in texts) else 2
 
 
 def cell(value: Any) -> str:

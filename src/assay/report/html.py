@@ -10,23 +10,37 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assay.records.audit import Audit
 from assay.records.report import Parity, Report
-from assay.report import described, figures, judged, plots, text, words
+from assay.report import described, figures, judged, judgement, plots, text, words
 from assay.report.evidence import cell
+from assay.report.hypothesis import why
+from assay.report.numbers import sources
 from assay.report.view import RunView
 
 CONTENTS = (
     ("gates", "Gates"),
+    ("why", "The winner"),
     ("performance", "Performance"),
+    ("judgement", "Judgement"),
     ("pictures", "Behaviour"),
     ("slices", "Slices"),
     ("data", "Data"),
     ("audit", "Audit"),
     ("search", "Search"),
     ("package", "Package"),
+    ("checklist", "Checklist"),
     ("limits", "Limits"),
     ("provenance", "Provenance"),
     ("terms", "Terms"),
 )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the contents; `inner` stands below the one before it."""
+
+    id: str
+    name: str
+    inner: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,23 +89,35 @@ def _values(view: RunView) -> dict[str, Any]:
             "board_direction": figures.direction(board.metric),
             "board_score": figures.value(board.metric, board.score),
         }
+    return values | {"contents": _contents(view, values)}
+
+
+def _contents(view: RunView, values: dict[str, Any]) -> list[Entry]:
+    """Return the sections that there are, the examinations below theirs."""
     there = {
-        "gates": bool(values.get("gates")),
+        "gates": bool(values["gates"]),
+        "why": values["why"] is not None,
         "performance": view.report is not None,
+        "judgement": bool(values.get("looks")),
         "pictures": bool(values.get("figures")),
         "slices": bool(values.get("slices")),
         "search": view.leaderboard is not None,
         "package": view.report is not None,
+        "checklist": bool(values["pitfalls"] or values["checklist"]),
     }
-    contents = [(id_, name) for id_, name in CONTENTS if there.get(id_, True)]
+    contents = [Entry(id_, name) for id_, name in CONTENTS if there.get(id_, True)]
     if values["halted_by_audit"]:
-        contents.sort(key=lambda entry: entry[0] != "audit")
-    values["contents"] = contents
-    return values
+        contents.sort(key=lambda entry: entry.id != "audit")
+    for place, entry in enumerate(contents):
+        if entry.id == "judgement":
+            contents[place + 1 : place + 1] = [
+                Entry(look.id, look.title, inner=True) for look in values["looks"]
+            ]
+    return contents
 
 
 def _common(view: RunView) -> dict[str, Any]:
-    snapshot, findings = view.snapshot, view.audit.findings
+    snapshot, findings, explained = view.snapshot, view.audit.findings, why(view)
     return {
         "view": view,
         "snapshot": snapshot,
@@ -102,6 +128,11 @@ def _common(view: RunView) -> dict[str, Any]:
         "glossary": words.glossary(view),
         "gates": judged.gate_rows(view),
         "reads": reads(view.test_reads),
+        "readings": judgement.reads(view),
+        "why": explained,
+        "sources": sources(explained.texts) if explained else (),
+        "pitfalls": judgement.check_rows(view.pitfalls),
+        "checklist": judgement.check_rows(view.checklist),
         "source": text.shown_source(snapshot.source),
         "positive_share": words.positive_share(view),
         "split_svg": described.split_picture(view.split),
@@ -124,11 +155,13 @@ def _common(view: RunView) -> dict[str, Any]:
 
 
 def _of_report(view: RunView, report: Report) -> dict[str, Any]:
-    primary = view.problem.primary
+    primary, elsewhere = view.problem.primary, judgement.kinds(report)
     return {
         "paired": words.paired(report.comparison),
+        "comparisons": judgement.comparisons(report),
+        "looks": judgement.looks(report),
         "metrics": judged.metric_rows(report, primary),
-        "figures": plots.figures(report.curves),
+        "figures": plots.figures([c for c in report.curves if c.kind not in elsewhere]),
         "slices": judged.slice_tables(report, primary),
         "slices_left": max(len(report.slices) - judged.MOST_SLICES, 0),
         "primary_title": figures.title(primary),

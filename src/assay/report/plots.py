@@ -5,52 +5,16 @@ A kind that is not in `DRAW` is skipped, so a family may hand on curves this pag
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
-from markupsafe import Markup
-
 from assay.records.report import Curve
+from assay.report import series
 from assay.report.charts import Plot, span
-from assay.report.strips import bar
-from assay.report.text import count, cut, number, percent
+from assay.report.figure import CLASS_STYLES, MOST_BARS, Cell, Figure, bar_rows
+from assay.report.text import count, number, percent
 
-CLASS_STYLES = ("c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7")
-MOST_BARS = 20
 MOST_CLASSES = 12
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a confusion matrix: a count, its share of the row, and whether it is right."""
-
-    count: int
-    share: float
-    right: bool
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart as the page shows it; `legend` pairs a style with its label."""
-
-    kind: str
-    title: str
-    caption: str
-    svg: Markup | None = None
-    legend: tuple[tuple[str, str], ...] = ()
-    header: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    bars: tuple[tuple[str, Markup, str], ...] = ()
-    classes: tuple[str, ...] = ()
-    matrix: tuple[tuple[Cell, ...], ...] = ()
-    note: str = ""
-
-    @property
-    def wide(self) -> bool:
-        """Return True for a figure that needs the whole width of the page."""
-        return bool(self.bars) or len(self.classes) > 4
 
 
 BOTH = (("champion", "Champion"), ("baseline", "Baseline"))
@@ -261,27 +225,16 @@ def _residual_spread(curve: Curve) -> Figure:
 
 
 def _importance(curve: Curve) -> Figure:
-    data = curve.data
-    found = zip(data["columns"], data["mean"], data["low"], data["high"], strict=True)
-    ranked = sorted(found, key=lambda row: -row[1])
-    domain = (min(0.0, *data["low"]), max(1e-12, *data["high"]))
-    digits = max(0, 2 - math.floor(math.log10(domain[1])))
-    bars, rows = [], []
-    for name, mean, low, high in ranked:
-        mean_, low_, high_ = (f"{v:,.{digits}f}".replace("-", "−") for v in (mean, low, high))
-        numbers = (mean_, f"{low_} to {high_}")
-        hover = f"{cut(name)}: {numbers[0]} ({numbers[1]})"
-        bars.append((name, bar(domain, mean, low, high, cut(name), hover), numbers[0]))
-        rows.append((cut(name), *numbers))
+    bars, rows = bar_rows(curve.data)
     rest = len(bars) - MOST_BARS
     more = f" The {MOST_BARS} strongest of {len(bars)} columns are drawn." if rest > 0 else ""
     caption = (
         "How much worse the model gets when one column is shuffled, so that it says nothing; the "
-        f"whisker is the spread over repeats. This is about the model, not about causes.{more}"
+        f"whisker is the 95% interval. This is about the model, not about causes.{more}"
     )
     return Figure(
         curve.kind, curve.title, caption, bars=tuple(bars[:MOST_BARS]),
-        header=("Column", "Importance", "Spread"), rows=tuple(rows[:60]), note=curve.note,
+        header=("Column", "Importance", "95% interval"), rows=tuple(rows[:60]), note=curve.note,
     )  # fmt: skip
 
 
@@ -317,4 +270,8 @@ DRAW: dict[str, tuple[Callable[[Curve], Figure], ...]] = {
     "residuals": (_residuals, _residual_spread),
     "importance": (_importance,),
     "learning": (_learning,),
+    "thresholds": (series.thresholds,),
+    "degradation": (series.degradation,),
+    "contributions": (series.contributions,),
+    "dependence": (series.dependence,),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from assay.records.audit import Audit
 from assay.records.decision import Decision
@@ -25,11 +26,37 @@ class StageTime:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One reading of these test rows: when (UTC, ISO 8601), by which run, under which seal."""
+
+    at: str
+    run: str
+    seal: str
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """One line of a checklist that records fill, not people.
+
+    `state` is `satisfied`, `hit`, or `open` where the records cannot decide; `decided_by` names
+    the records that did.
+    """
+
+    id: str
+    title: str
+    state: Literal["satisfied", "hit", "open"]
+    sentence: str
+    decided_by: str
+
+
+@dataclass(frozen=True)
 class RunView:
     """One run as a reader sees it; what the run did not reach is None.
 
     `sealed_at` and `started_at` are UTC in ISO 8601. `halted` names the stage that stopped the
-    run and `reason` says why. `versions` pairs a library with its version.
+    run and `reason` says why. `versions` pairs a library with its version. `readings` are those of
+    the same test rows by any run, oldest first. `pitfalls` are the common ways for a project to go
+    wrong, `checklist` is about leakage and learning by heart.
     """
 
     run: str
@@ -55,3 +82,6 @@ class RunView:
     halted: str | None = None
     reason: str = ""
     versions: tuple[tuple[str, str], ...] = ()
+    readings: tuple[Reading, ...] = ()
+    pitfalls: tuple[CheckLine, ...] = ()
+    checklist: tuple[CheckLine, ...] = ()

@@ -113,6 +113,7 @@ def split_policy(view: RunView) -> str:
         "time_on": f"by time: the test rows are the latest by {on}",
         "group_time_on": f"by group and time ({on}): later rows, and no group on both sides",
         "predefined_on": f"as the column {on} says",
+        "data.test": "by coming in a table of their own",
     }
     return f"Test rows were set aside {said.get(policy, f'at random, with seed {seed}')}."
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.errors import AssayError, SpecError
-from assay.kernel.constraint import ListOf
+from assay.spec.constraint import ListOf
 from assay.spec.keys import KEYS, TABLE, TABLES, Key, Pattern, children
 from assay.spec.locate import KeyPath
 from assay.spec.toml import bare_or_quoted, render

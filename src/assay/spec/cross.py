@@ -16,6 +16,8 @@ from assay.spec.values import EXAMPLES, quantity
 
 _SPLITS = ("stratify_on", "group_on", "time_on", "group_time_on", "predefined_on")
 _RULES = ("at_least", "at_most", "beats")
+_THRESHOLDS = ("threshold", "costs", "capacity", "precision", "recall")
+_COSTS = ("false_positive", "false_negative")
 
 
 def cross_check(values: Values, tree: dict[str, Any], mistakes: Mistaken) -> None:
@@ -30,6 +32,8 @@ def cross_check(values: Values, tree: dict[str, Any], mistakes: Mistaken) -> Non
     _family(values, mistakes)
     _task(values, mistakes)
     _metrics(values, mistakes)
+    _answers(values, tree, mistakes)
+    _fairness(values, mistakes)
     for index, gate in enumerate(_tables(tree, "gates")):
         _one_rule(index, gate, mistakes)
         _threshold(index, values, mistakes)
@@ -84,6 +88,16 @@ def _split(values: Values, tree: dict[str, Any], mistakes: Mistaken) -> None:
             allowed=_SPLITS,
             hint="keep one of them; group_time_on stands for group and time together",
         )
+    own = "test" in _written(tree, "data")
+    if own and (chosen != ["stratify_on"] * len(chosen) or "test" in written):
+        mistakes.add(
+            "SPEC-CONFLICT",
+            ("data", "test"),
+            "data.test says which rows are the test rows, and so does [split]",
+            got=[*chosen, *written & {"test"}],
+            allowed=("stratify_on", "folds", "seed"),
+            hint="keep data.test, or the policy in [split]",
+        )
     if "test_values" in written and "predefined_on" not in written:
         mistakes.add(
             "SPEC-CONFLICT",
@@ -118,7 +132,8 @@ def _dropped(values: Values, mistakes: Mistaken) -> None:
 def _used_columns(values: Values) -> Iterator[tuple[KeyPath, str]]:
     for path, value in values.items():
         splits = path[0] == "split" and path[-1] in _SPLITS
-        if splits or path == ("data", "target") or path[-1] == "column":
+        single = path in (("data", "target"), ("fairness", "columns"))
+        if splits or single or path[-1] == "column":
             yield from ((path, name) for name in (value if isinstance(value, list) else [value]))
 
 
@@ -178,6 +193,52 @@ def _metrics(values: Values, mistakes: Mistaken) -> None:
                     allowed=names_for(task),
                     hint="choose a metric of the task, or change project.task",
                 )
+
+
+def _answers(values: Values, tree: dict[str, Any], mistakes: Mistaken) -> None:
+    written = _written(tree, "answers")
+    chosen = [name for name in _THRESHOLDS if name in written]
+    if len(chosen) > 1:
+        mistakes.add(
+            "SPEC-CONFLICT",
+            ("answers", chosen[1]),
+            f"one rule chooses the threshold, and here are {len(chosen)}: {', '.join(chosen)}",
+            got=chosen,
+            allowed=_THRESHOLDS,
+            hint="keep the one that your decision rests on",
+        )
+    costs = values.get(("answers", "costs"))
+    if costs is not None and (set(costs) != set(_COSTS) or not any(costs.values())):
+        mistakes.add(
+            "SPEC-BAD-VALUE",
+            ("answers", "costs"),
+            "answers.costs says what a false positive and a false negative cost, not both nothing",
+            got=costs,
+            allowed=_COSTS,
+            hint="write costs = { false_positive = 1, false_negative = 5 }",
+        )
+
+
+def _fairness(values: Values, mistakes: Mistaken) -> None:
+    mitigate = values.get(("fairness", "mitigate"), "none")
+    columns = values.get(("fairness", "columns"), [])
+    if mitigate != "none" and not columns:
+        mistakes.add(
+            "SPEC-CONFLICT",
+            ("fairness", "mitigate"),
+            "fairness.mitigate has no groups to treat alike: fairness.columns is empty",
+            got=mitigate,
+            hint='name them, such as columns = ["sex"]',
+        )
+    elif mitigate == "thresholds" and len(columns) > 1:
+        mistakes.add(
+            "SPEC-CONFLICT",
+            ("fairness", "columns"),
+            "thresholds for each group need one column, and here are several",
+            got=columns,
+            hint="keep one, make a column of both with features.transform, or use mitigate = "
+            '"reweigh"',
+        )
 
 
 def _one_rule(index: int, gate: Any, mistakes: Mistaken) -> None:

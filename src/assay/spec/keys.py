@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from assay.kernel.constraint import Constraint, ListOf, MapOf, Number, OneOf, Text
 from assay.metrics import METRICS
 from assay.records import spec as records
 from assay.records.base import Record
 from assay.records.snapshot import COLUMN_TYPES
+from assay.spec.constraint import Constraint, ListOf, MapOf, Number, OneOf, Text
 from assay.spec.values import Duration, Label, Threshold, label, quantity
 
 Pattern = tuple[str, ...]
@@ -31,6 +31,8 @@ SECTIONS: Mapping[str, type[Record]] = {
     "metric": records.MetricSection,
     "slices.*": records.SliceSpec,
     "gates.*": records.GateSpec,
+    "answers": records.AnswersSection,
+    "fairness": records.FairnessSection,
     "audit.accept.*": records.Acceptance,
     "budget": records.BudgetSection,
 }
@@ -103,6 +105,7 @@ _CONNECTION = Text(
 )
 _METRIC = Text(pattern=r"[A-Za-z0-9_.@:-]+", describe="the name of a metric")
 _BINARY = frozenset({"binary"})
+_CLASSES = _BINARY | {"multiclass"}
 
 TABLE: tuple[Key, ...] = (
     Key("project.name", _NAME, "Name of the project and of the models that come out of it."),
@@ -132,6 +135,8 @@ TABLE: tuple[Key, ...] = (
     Key("data.duplicates", OneOf(("keep", "drop")),
         "Whether rows that repeat an earlier one in every column are kept or dropped."),
     Key("data.description", Text(empty=True), "What a row is, and how the rows came to be."),
+    Key("data.test", Text(describe="a path, a glob or catalogue:NAME"),
+        "A table of its own with the test rows, such as fresh ones after many looks at the old."),
     Key("features.transform",
         Text(pattern=r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
              describe='"module:function"'),
@@ -153,7 +158,37 @@ TABLE: tuple[Key, ...] = (
     Key("gates.*.metric", _METRIC, "The metric that the gate judges."),
     Key("gates.*.at_least", Threshold(), "Accept when the whole interval is at or above this."),
     Key("gates.*.at_most", Threshold(), "Accept when the whole interval is at or below this."),
-    Key("gates.*.beats", OneOf(("baseline",)), "Accept when better than this on the same rows."),
+    Key("gates.*.beats", OneOf(("baseline", "champion")),
+        "Accept when better than this on the same rows: the baseline, or the model that is live."),
+    Key("gates.*.on",
+        Text(pattern=r"every slice|worst slice|[^=]+=.*",
+             describe='"COLUMN=VALUE", "every slice" or "worst slice"'),
+        "Ask it of a slice: of one, of every one in `slices`, or of the worst that is found."),
+    Key("answers.calibrate", OneOf(("auto", "none", "platt", "isotonic", "temperature")),
+        "How probabilities are repaired on predictions out of fold; `auto` only where it helps.",
+        tasks=_CLASSES),
+    Key("answers.threshold", Number(0, 1), "The probability from which the answer is positive.",
+        tasks=_BINARY),
+    Key("answers.costs", MapOf(Number(0, 1e12)),
+        "What each kind of mistake costs: `{ false_positive = 1, false_negative = 5 }`; the "
+        "threshold with the least cost is chosen.", tasks=_BINARY),
+    Key("answers.capacity", Number(0.0001, 1),
+        "The share of rows that can be acted on: the threshold that picks so many is chosen.",
+        tasks=_BINARY),
+    Key("answers.precision", Number(0.0001, 1), "The lowest threshold with this precision.",
+        tasks=_BINARY),
+    Key("answers.recall", Number(0.0001, 1), "The highest threshold with this recall.",
+        tasks=_BINARY),
+    Key("answers.coverage", Number(0.5, 0.999),
+        "Share of rows whose true answer the prediction sets and intervals are to hold."),
+    Key("fairness.columns", _COLUMNS, "Columns whose groups must be treated alike.",
+        tasks=_BINARY),
+    Key("fairness.definition",
+        OneOf(("average_odds", "equalized_odds", "equal_opportunity", "demographic_parity")),
+        "What treated alike means, for the mitigation.", tasks=_BINARY),
+    Key("fairness.mitigate", OneOf(("none", "reweigh", "constrain", "thresholds")),
+        "What is done about a difference: weights of rows, constrained training, or a threshold "
+        "for each group.", tasks=_BINARY),
     Key("audit.accept.*.code", Text(pattern=r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*",
                                     describe="the code of a finding, such as LEAK-TARGET"),
         "A finding that must not stop this project."),

@@ -24,7 +24,7 @@ from assay.kernel.plugins import check_family, load_predictor
 from assay.records.audit import Finding
 from assay.records.base import digest, from_json, to_json
 from assay.records.fitted import Candidate, Field
-from assay.records.report import Curve
+from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import ProjectSpec
 
@@ -334,13 +334,22 @@ class FamilyContract:
         for odd in (missing, unseen, extreme):
             case.check(predictor.predict(odd), frame.height)
 
-    def test_explains(self, case: Case, predictor: Predictor) -> None:
-        """Plots are curves with plain finite data, twice the same."""
-        curves = case.family.explain(case.problem, predictor, case.valid, SEED)
-        for curve in curves:
-            assert from_json(to_json(curve), Curve) == curve  # NaN would come back as null
-        again = case.family.explain(case.problem, predictor, case.valid, SEED)
-        assert [digest(curve) for curve in curves] == [digest(curve) for curve in again]
+    def test_explains(self, case: Case, models: list[Model], predictor: Predictor) -> None:
+        """Explanations are examinations with plain finite data, twice the same."""
+        members = _blend(models)
+
+        def explain() -> tuple[Examination, ...]:
+            return case.family.explain(
+                case.problem, predictor, members, case.valid, case.train, SEED
+            )
+
+        found = explain()
+        assert len({examination.name for examination in found}) == len(found)
+        for examination in found:
+            # NaN would come back as null
+            assert from_json(to_json(examination), Examination) == examination
+            assert examination.reading
+        assert [digest(one) for one in found] == [digest(one) for one in explain()]
 
 
 def _blend(models: list[Model]) -> list[tuple[Model, float]]:

@@ -123,11 +123,11 @@ def test_a_column_filled_in_for_some_of_one_answer_is_suspicious(run, honest, on
     half = pl.Series(np.random.default_rng(0).random(2000) < 0.3)
     told = (pl.col("y") == "class 2") & half
     table = table.with_columns(pl.when(told if filled else ~told).then(pl.lit(1.0)).alias("refund"))
-    finding = only(run(table), "LEAK-SUSPECT")
+    finding = only(run(table), "LEAK-AFTER")
     assert (finding.severity, finding.where) == ("warning", "refund")
     assert "the answer of only 34 % of all rows" in finding.message
     some = pl.when(half).then(pl.lit(1.0)).alias("refund")
-    assert "LEAK-SUSPECT" not in codes(run(table.with_columns(some)))
+    assert "LEAK-AFTER" not in codes(run(table.with_columns(some)))
 
 
 def test_the_target_under_another_name(run, honest, only):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from msgspec.structs import replace as change
+from report_examined import examined_view
 from report_more_views import multiclass_view, regression_view
 from report_parts import PARITY, est, member, sha
 from report_views import binary_view, stopped_view
@@ -12,10 +13,7 @@ from report_views import binary_view, stopped_view
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
 from assay.records.fitted import Candidate, Field, Trial
-from assay.records.report import (
-    Scores,
-    SliceResult,
-)
+from assay.records.report import Curve, Examination, Scores, SliceResult
 from assay.records.snapshot import CleaningStep, Column
 from assay.records.spec import (
     Choice,
@@ -23,6 +21,7 @@ from assay.records.spec import (
     ProjectSection,
 )
 from assay.report import RunView, StageTime
+from assay.report.view import CheckLine, Reading
 
 NASTY = (
     "<script>document.title='owned'</script>",
@@ -39,6 +38,30 @@ NASTY = (
     "w" * 10_000,
     "\ud800 half a pair",
 )
+
+
+def _examinations() -> tuple[Examination, ...]:
+    """Every examination of the examined view with hostile words, and one of hostile name each."""
+    report = examined_view().report
+    assert report is not None
+    words = {"title": NASTY[0], "reading": " ".join(NASTY), "advice": " ".join(NASTY)}
+    return (
+        *(
+            change(found, **words, tables={n: ({n: n},) for n in NASTY})
+            for found in report.examinations
+        ),
+        *(
+            Examination(
+                name=n, title=n, reading=n, concern="serious", numbers={n: est(1, 0.1)},
+                curves=(Curve(kind="importance", title=n, data=_bars()),),
+            )
+            for n in NASTY
+        ),
+    )  # fmt: skip
+
+
+def _bars() -> dict[str, list[object]]:
+    return {"columns": list(NASTY), **{k: [0.1] * len(NASTY) for k in ("mean", "low", "high")}}
 
 
 def hostile_view() -> RunView:
@@ -93,7 +116,7 @@ def hostile_view() -> RunView:
     )
     curves[5] = change(
         curves[5],
-        data={"columns": list(NASTY), **{k: [0.1] * len(NASTY) for k in ("mean", "low", "high")}},
+        data=_bars(),
     )
     trials = tuple(
         Trial(
@@ -148,7 +171,14 @@ def hostile_view() -> RunView:
                 for n in NASTY
             ),
             parity=change(PARITY, worst=NASTY[0]),
+            examinations=_examinations(),
+            comparisons=(
+                change(report.comparison, metric=NASTY[0], champion=NASTY[1], baseline=NASTY[2]),
+            ),
         ),
+        readings=tuple(Reading(at=n, run=n, seal=sha("1")) for n in NASTY),
+        pitfalls=tuple(CheckLine(n, n, "hit", n, n) for n in NASTY),
+        checklist=tuple(CheckLine(n, n, "open", n, n) for n in NASTY),
         decision=change(
             view.decision,
             gates=tuple(
@@ -188,5 +218,6 @@ VIEWS = {
     "multiclass": multiclass_view,
     "regression": regression_view,
     "stopped": stopped_view,
+    "examined": examined_view,
     "hostile": hostile_view,
 }

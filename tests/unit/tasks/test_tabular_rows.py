@@ -1,4 +1,4 @@
-"""Nasty rows, explanations, gates, candidates, and models on odd tables."""
+"""Nasty rows, gates, candidates, and models on odd tables."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import polars as pl
 import pytest
 from tabular_cases import mixed_table, state
 
-from assay.kernel.family import Predictions, Rows
-from assay.records.fitted import Signature
+from assay.kernel.family import Rows
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.candidates import candidates
-from assay.tasks.tabular.explain import MOST_COLUMNS
 from assay.tasks.tabular.family import FAMILY
 from assay.tasks.tabular.models import TabularModel
 from assay.tasks.tabular.nasty import WIDE
@@ -43,55 +41,6 @@ def test_nasty_rows_of_a_wide_table_stay_few() -> None:
     nasty = FAMILY.nasty_rows(problem, Rows(frame), 0)
     assert nasty.height < 20_000
     assert nasty.width == WIDE * 2
-
-
-class Sum:
-    """A predictor of numbers: the sum of some columns."""
-
-    signature = Signature(family="tabular", task="regression", target="y", inputs=())
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-    def predict(self, frame: pl.DataFrame) -> Predictions:
-        return Predictions(frame.select(pl.sum_horizontal(self.names)).to_series().to_numpy())
-
-
-def summed(width: int, rows: int = 300) -> tuple[Problem, Rows]:
-    draw = np.random.default_rng(0)
-    frame = pl.DataFrame({f"x{i}": draw.normal(size=rows) for i in range(width)})
-    target = (frame["x0"] * 3 + frame["x1"]).to_numpy()
-    names = tuple(frame.columns)
-    problem = Problem(
-        family="tabular", task="regression", target="y", features=names, primary="rmse"
-    )
-    return problem, Rows(frame.with_columns(x0=frame["x0"] * 3), target)
-
-
-def test_importance_finds_the_columns_that_matter() -> None:
-    problem, rows = summed(5)
-    (curve,) = FAMILY.explain(problem, Sum("x0", "x1"), rows, 0)
-    data = curve.data
-    assert curve.kind == "importance"
-    assert data["columns"][:2] == ["x0", "x1"]
-    # shuffling makes a difference of two independent draws: the root of twice the variance
-    assert data["mean"][0] == pytest.approx(3 * math.sqrt(2), rel=0.15)
-    assert data["mean"][2:] == [0, 0, 0]
-    assert all(low <= mean <= high for low, mean, high in
-               zip(data["low"], data["mean"], data["high"], strict=True))  # fmt: skip
-
-
-def test_importance_of_many_columns_looks_at_those_that_matter() -> None:
-    problem, rows = summed(MOST_COLUMNS * 2, 200)
-    (curve,) = FAMILY.explain(problem, Sum("x0", "x100"), rows, 0)
-    assert len(curve.data["columns"]) == MOST_COLUMNS
-    assert {"x0", "x100"} <= set(curve.data["columns"])
-    assert "60 of 120" in curve.note
-
-
-def test_importance_without_a_target_is_no_plot() -> None:
-    problem, rows = summed(3)
-    assert FAMILY.explain(problem, Sum("x0"), Rows(rows.frame), 0) == ()
 
 
 @pytest.mark.parametrize("target", ["sold", "grade", "price"])

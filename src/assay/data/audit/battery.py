@@ -10,7 +10,27 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.data.audit import columns, leakage, rows, target
+from assay.data.audit import (
+    after,
+    columns,
+    drift,
+    encodings,
+    entities,
+    identity,
+    labels,
+    leakage,
+    noisy,
+    prepared,
+    privacy,
+    rows,
+    sides,
+    target,
+    times,
+    together,
+    twins,
+    values,
+    words,
+)
 from assay.data.audit.subject import Subject, show
 from assay.records.audit import Audit, Finding
 from assay.records.snapshot import DataSnapshot, Problem
@@ -27,20 +47,44 @@ class Check:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("target leakage by one column", ("LEAK-TARGET", "LEAK-SUSPECT"), leakage.leaks),
+    Check("target leakage by one column", ("LEAK-TARGET", "LEAK-SUSPECT"), noisy.column_leaks),
+    Check("written after the outcome", ("LEAK-AFTER",), after.written_after),
+    Check("computed from the target", ("LEAK-ENCODED",), encodings.encoded_targets),
+    Check("ids that encode the target", ("LEAK-ID",), identity.telling_ids),
+    Check("text that names the answer", ("LEAK-TEXT",), words.telling_words),
+    Check("target leakage by columns together", ("LEAK-JOINT",), together.joint_leaks),
     Check("label under another name", ("LABEL-COPY",), leakage.label_copies),
-    Check("duplicate rows across the split", ("DUPLICATE-ROWS-SPLIT",), rows.duplicates),
-    Check("groups across the split", ("GROUP-OVERLAP",), rows.groups),
-    Check("time order ignored", ("TIME-ORDER",), rows.time_order),
+    Check(
+        "duplicate rows across the split",
+        ("DUPLICATE-ROWS-SPLIT", "TEST-IS-TRAIN"),
+        twins.duplicates,
+    ),
+    Check("near duplicates across the split", ("NEAR-DUPLICATES-SPLIT",), twins.near_duplicates),
+    Check("groups across the split", ("GROUP-OVERLAP",), entities.groups),
+    Check("entities that no column names", ("GROUP-SUSPECT",), entities.hidden),
+    Check("time order ignored", ("TIME-ORDER",), times.time_order),
+    Check("time that overlaps", ("TIME-OVERLAP",), times.time_overlap),
+    Check("dates from afterwards", ("LEAK-FUTURE",), times.future),
     Check("row order", ("ROW-ORDER",), rows.row_order),
+    Check("preparation on all rows", ("PREPARED-ON-ALL",), prepared.prepared),
+    Check("answers alike in both parts", ("LABEL-SHIFT",), sides.label_shift),
+    Check("groups in both parts", ("UNREPRESENTATIVE",), sides.unrepresentative),
+    Check("test rows like training rows", ("DRIFT",), drift.drift),
     Check("missing target", ("TARGET-MISSING",), target.missing_target),
     Check("class imbalance", ("CLASS-IMBALANCE",), target.imbalance),
     Check("tiny classes", ("TINY-CLASS",), target.tiny_classes),
+    Check("contradicting labels", ("LABEL-CONFLICT",), labels.conflicts),
     Check("rows for the gates", ("TOO-FEW-ROWS",), target.few_rows),
     Check("id-like columns", ("ID-COLUMN",), columns.id_columns),
     Check("constant columns", ("CONSTANT-COLUMN",), columns.constant_columns),
     Check("mixed types", ("MIXED-TYPES",), columns.mixed_columns),
     Check("missing values", ("HIGH-MISSING",), columns.missing_columns),
+    Check(
+        "default values, mixed units and outliers",
+        ("DEFAULT-VALUE", "UNIT-MIX", "OUTLIERS"),
+        values.unusual,
+    ),
+    Check("personal data", ("PERSONAL-DATA",), privacy.personal_data),
 )
 UNUSED = "ACCEPT-UNUSED"
 CODES: tuple[str, ...] = (*(code for check in CHECKS for code in check.codes), UNUSED)

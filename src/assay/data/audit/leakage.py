@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from assay.data.audit.score import FEW, FEWEST_ROWS, Score
-from assay.data.audit.subject import Subject, percent, plain, records, show
+from assay.data.audit.score import FEW, Score
+from assay.data.audit.subject import Subject, plain, records, show
 from assay.kernel.family import class_labels
 from assay.records.audit import Finding, Severity
 
@@ -32,10 +31,6 @@ LIMITS: dict[tuple[str, bool], tuple[float, float]] = {
 CERTAIN = 2
 """Limits that a score passes when its column is taken for a leak."""
 
-ONE_SIDED = 0.99
-"""Share of one answer among the rows with, or without, a value that makes a column suspicious."""
-COMMON = 0.8
-"""Share of all rows from which an answer is too common for that."""
 SHOWN = 8
 """Rows of a cross table."""
 
@@ -59,8 +54,6 @@ def leaks(subject: Subject) -> Iterator[Finding]:
         if name in worst and _suspicion(worst[name])[0]:
             others = {other: worst[other] for other in worst if other != name}
             yield _leak(subject, name, worst[name], others)
-        elif subject.problem.classes:
-            yield from _one_sided(subject, name)
 
 
 def given_away(subject: Subject) -> frozenset[str]:
@@ -68,14 +61,25 @@ def given_away(subject: Subject) -> frozenset[str]:
     return frozenset(
         name
         for name, scores in subject.scores.items()
-        if any(_suspicion(score)[0] == CERTAIN for score in scores)
+        if any(limits_passed(score) == CERTAIN for score in scores)
     )
+
+
+def suspects(subject: Subject) -> frozenset[str]:
+    """Return the features that LEAK-TARGET or LEAK-SUSPECT names for a score of their own."""
+    return frozenset(
+        name for name, scores in subject.scores.items() if any(map(limits_passed, scores))
+    )
+
+
+def limits_passed(score: Score) -> int:
+    """Return how many of its two limits a score passes."""
+    return sum(score.value >= limit for limit in LIMITS[score.metric, score.discrete])
 
 
 def _suspicion(score: Score) -> tuple[int, float, int]:
     """Return how many limits a score passes, its strength, and the rows it rests on."""
-    limits = LIMITS[score.metric, score.discrete]
-    return sum(score.value >= limit for limit in limits), score.strength, score.rows
+    return limits_passed(score), score.strength, score.rows
 
 
 def _leak(subject: Subject, name: str, score: Score, others: Mapping[str, Score]) -> Finding:
@@ -107,28 +111,6 @@ def _leak(subject: Subject, name: str, score: Score, others: Mapping[str, Score]
     return Finding(
         code=code, severity=severity, where=name, message=message, evidence=evidence, hint=hint
     )
-
-
-def _one_sided(subject: Subject, name: str) -> Iterator[Finding]:
-    """Find a column that is filled in, or missing, for one answer only: half a leak."""
-    missing = subject.sampled[name].is_null().to_numpy()
-    codes = subject.target[subject.sample].astype(np.int64)
-    for side, state in ((~missing, "filled in"), (missing, "missing")):
-        counts = np.bincount(codes[side], minlength=len(subject.problem.classes))
-        rows, code = int(side.sum()), int(counts.argmax())
-        usual = float((codes == code).mean()) if len(codes) else 1.0
-        if rows < FEWEST_ROWS or counts[code] < ONE_SIDED * rows or usual > COMMON:
-            continue
-        label = show(subject.problem.classes[code])
-        yield Finding(
-            code="LEAK-SUSPECT",
-            severity="warning",
-            where=name,
-            message=f"The column {name} is {state} in {rows:,} training rows; {counts[code]:,} of "
-            f"them are {label}, the answer of only {percent(usual)} of all rows.",
-            evidence={**subject.basis, "values": cross_table(subject, name)},
-            hint=f"find out when {name} is filled in; if it is after the answer, drop it",
-        )
 
 
 def label_copies(subject: Subject) -> Iterator[Finding]:
@@ -181,8 +163,11 @@ def cross_table(subject: Subject, name: str) -> list[dict[str, Any]]:
     Numbers with many values are cut into ranges of about equal size. For a numeric target each
     line has rows, least, mean and largest target.
     """
-    values = plain(subject.sampled[name])
-    target = subject.sampled[subject.problem.target]
+    return counted(subject, plain(subject.sampled[name]), subject.sampled[subject.problem.target])
+
+
+def counted(subject: Subject, values: pl.Series, target: pl.Series) -> list[dict[str, Any]]:
+    """Return the cross table of any values (n,) and the target (n,) of the same rows."""
     ranged = values.dtype.is_numeric() and values.n_unique() > FEW
     lines: list[pl.Expr] = [pl.len().alias("rows")]
     if subject.problem.classes:
@@ -194,14 +179,14 @@ def cross_table(subject: Subject, name: str) -> list[dict[str, Any]]:
         lines += [pl.col("target").min().alias("least")]
         lines += [pl.col("target").mean().alias("mean"), pl.col("target").max().alias("most")]
         header = ["value", "rows", "least", "mean", "most"]
-    frame = pl.DataFrame({"raw": values, "value": _labels(values, ranged), "target": target})
+    frame = pl.DataFrame({"raw": values, "value": labels_of(values, ranged), "target": target})
     table = frame.group_by("value").agg(*lines, pl.col("raw").min().alias("low"))
     place = "low" if ranged else -pl.col("rows").cast(pl.Int64)
     table = table.sort(pl.col("value").is_null(), place, "value").drop("low").head(SHOWN + 1)
     return records(header, table.with_columns(pl.col("value").fill_null("(missing)")).rows())
 
 
-def _labels(values: pl.Series, ranged: bool) -> pl.Series:
+def labels_of(values: pl.Series, ranged: bool) -> pl.Series:
     """Return each value as text, or the range of about equal size that it lies in."""
     if not ranged:
         return class_labels(values)

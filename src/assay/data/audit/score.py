@@ -91,15 +91,15 @@ def average_ranks(values: pl.Series) -> Floats:
     return values.rank("average").to_numpy().astype(np.float64)
 
 
-def bins_of(values: pl.Series) -> Ints:
+def bins_of(values: pl.Series, most: int = MOST_BINS) -> Ints:
     """Return (n,) bin numbers of values that are not missing.
 
-    Few distinct numbers keep a bin each, others share bins of about equal size. A rare
-    category shares bin 0 with the other rare ones.
+    Few distinct numbers keep a bin each, others share at most `most` bins of about equal size. A
+    rare category shares bin 0 with the other rare ones.
     """
     numeric = values.dtype.is_numeric()
-    if numeric and values.n_unique() > MOST_BINS // 4:
-        bins = int(np.clip(len(values) // 10, 2, MOST_BINS))
+    if numeric and values.n_unique() > most // 4:
+        bins = int(np.clip(len(values) // 10, 2, most))
         place: Floats = (average_ranks(values) - 0.5) / len(values)
         return np.asarray(place * bins, np.int64)
     codes = values.rank("dense").to_numpy().astype(np.int64)
@@ -132,6 +132,42 @@ def column_scores(values: pl.Series, outcome: Outcome) -> Iterator[Score]:
         together = np.full(len(missing), number.max() + 1)
         together[~missing] = number
         yield from _scores(together, outcome, discrete=discrete, basis="values and missing")
+
+
+def cells_of(values: pl.Series, most: int) -> Ints:
+    """Return (n,) bin numbers of values as `bins_of` does, with one more bin for missing ones."""
+    missing = values.is_null().to_numpy()
+    if missing.all():
+        return np.zeros(len(values), np.int64)
+    number = bins_of(values.drop_nulls(), most)
+    cells = np.full(len(values), number.max() + 1)
+    cells[~missing] = number
+    return cells
+
+
+def dense_cells(cells: Ints) -> Ints:
+    """Number the cells (n,) that occur from 0, without holes."""
+    return np.unique(cells, return_inverse=True)[1].astype(np.int64)
+
+
+def encoded(cells: Ints, outcome: Outcome) -> Floats:
+    """Return what the other folds' rows of a row's cell say about its target.
+
+    `cells` (n,) are numbers from 0. The answer is (n, classes) chances, or (n, 1) mean ranks;
+    rows of unknown class must have been left out.
+    """
+    if outcome.codes is not None:
+        folds = _folds(outcome.codes)
+        chance = _cross_fitted_chance(_counts(cells, outcome.codes, outcome.codes.max() + 1))
+        return np.asarray(chance[cells, folds])
+    ranks = np.zeros(len(cells)) if outcome.ranks is None else outcome.ranks
+    folds = _folds(np.zeros(len(cells), np.int64))
+    return _cross_fitted_means(cells, folds, ranks)[0][cells, folds][:, None]
+
+
+def cell_scores(cells: Ints, outcome: Outcome) -> Iterator[Score]:
+    """Score numbers of cells (n,) from 0, such as those of a table of two columns."""
+    yield from _scores(cells, outcome, discrete=True, basis="values")
 
 
 def order_strength(outcome: Outcome, blocks: int = 20) -> float:
@@ -252,15 +288,21 @@ def _auc(scores: Floats, positives: Ints, negatives: Ints) -> float:
 
 def _cross_fitted_r2(bins: Ints, target: Floats) -> float:
     """Return 1 - SSE/SST when each row is answered with the mean of its bin's other folds."""
-    cell = bins * FOLDS + _folds(np.zeros(len(bins), np.int64))
-    shape = (int(bins.max()) + 1, FOLDS)
-    size = shape[0] * shape[1]
-    rows = np.bincount(cell, minlength=size).reshape(shape)
-    total = np.bincount(cell, weights=target, minlength=size).reshape(shape)
+    folds = _folds(np.zeros(len(bins), np.int64))
+    answer, rows, total = _cross_fitted_means(bins, folds, target)
     squares = float((target**2).sum())
-    rest_rows = rows.sum(axis=1, keepdims=True) - rows
-    rest_total = total.sum(axis=1, keepdims=True) - total
-    answer = (rest_total + target.mean()) / (rest_rows + 1)
     error = squares - 2 * float((answer * total).sum()) + float((answer**2 * rows).sum())
     spread = squares - len(target) * float(target.mean()) ** 2
     return 1 - error / spread if spread > 0 else 0.0
+
+
+def _cross_fitted_means(cells: Ints, folds: Ints, target: Floats) -> tuple[Floats, Ints, Floats]:
+    """Return (cells, folds): the mean of the other folds with one row of prior, rows and sums."""
+    shape = (int(cells.max()) + 1, FOLDS)
+    cell, size = cells * FOLDS + folds, shape[0] * shape[1]
+    rows: Ints = np.bincount(cell, minlength=size).reshape(shape)
+    sums = np.bincount(cell, weights=target, minlength=size)
+    total: Floats = np.asarray(sums, np.float64).reshape(shape)
+    rest_rows: Ints = rows.sum(axis=1, keepdims=True) - rows
+    rest_total: Floats = total.sum(axis=1, keepdims=True) - total
+    return (rest_total + float(target.mean())) / (rest_rows + 1), rows, total

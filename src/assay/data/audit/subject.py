@@ -129,9 +129,8 @@ class Subject:
     def splits_at_random(self) -> bool:
         """Return True when rows are dealt to the test part with no regard to time or groups."""
         policy = self.policy
-        return not (policy.time_on or policy.group_on or policy.group_time_on) and (
-            policy.predefined_on is None
-        )
+        given = policy.predefined_on is not None or self.snapshot.test_rows
+        return not (policy.time_on or policy.group_on or policy.group_time_on or given)
 
 
 def plain(values: pl.Series) -> pl.Series:

@@ -33,7 +33,12 @@ def baselines(classes: bool, text: Sequence[str]) -> tuple[Candidate, ...]:
 
 
 def fit_column(
-    x: Matrix, sources: NDArray[np.int64], y: NDArray[Any], classes: int, seed: int
+    x: Matrix,
+    sources: NDArray[np.int64],
+    y: NDArray[Any],
+    classes: int,
+    seed: int,
+    weight: NDArray[np.float64] | None = None,
 ) -> Forest:
     """Fit a tree of at most eight leaves on the one feature that predicts held-out rows best.
 
@@ -43,13 +48,14 @@ def fit_column(
     leaf = max(1, min(20, len(y) // 20))
     order = np.random.default_rng(seed).permutation(len(y))
     chosen, rest = order[: len(y) // 3], order[len(y) // 3 :]
+    seen, unseen = (None, None) if weight is None else (weight[rest], weight[chosen])
     losses = {}
     for source in _promising(x, sources, y):
         alone = _only(x, sources == source)
-        tree = fit_small_tree(alone[rest], y[rest], classes, LEAVES, leaf)
-        losses[source] = _loss(tree.predict(alone[chosen]), y[chosen], classes)
+        tree = fit_small_tree(alone[rest], y[rest], classes, LEAVES, leaf, seen)
+        losses[source] = _loss(tree.predict(alone[chosen]), y[chosen], classes, unseen)
     best = min(losses, key=lambda source: losses[source])
-    return fit_small_tree(_only(x, sources == best), y, classes, LEAVES, leaf)
+    return fit_small_tree(_only(x, sources == best), y, classes, LEAVES, leaf, weight)
 
 
 def _only(x: Matrix, wanted: NDArray[np.bool_]) -> Matrix:
@@ -70,8 +76,12 @@ def _promising(x: Matrix, sources: NDArray[np.int64], y: NDArray[Any]) -> list[i
     return list(dict.fromkeys(int(source) for source in sources[order]))[:MOST_COLUMNS]
 
 
-def _loss(found: Matrix, y: NDArray[Any], classes: int) -> float:
+def _loss(
+    found: Matrix, y: NDArray[Any], classes: int, weight: NDArray[np.float64] | None
+) -> float:
     """Return the log loss, or the mean squared error."""
-    if not classes:
-        return float(np.mean((found[:, 0] - y) ** 2))
-    return float(-np.log(np.maximum(found[np.arange(len(y)), y], 1e-6)).mean())
+    if classes:
+        lost = -np.log(np.maximum(found[np.arange(len(y)), y], 1e-6))
+    else:
+        lost = (found[:, 0] - y) ** 2
+    return float(np.average(lost, weights=weight))

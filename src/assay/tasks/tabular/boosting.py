@@ -70,10 +70,12 @@ def fit_boosting(
     rounds: int,
     seed: int,
     threads: int,
+    weights: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None] = (None, None),
 ) -> tuple[Boosting, int]:
     """Boost at most `rounds` rounds; returns the model and how many were kept.
 
-    With `valid`, the rounds after the best validation loss are dropped.
+    With `valid`, the rounds after the best validation loss are dropped. `weights` are those of the
+    rows of both.
     """
     outputs = classes if classes > 2 else 1
     objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
@@ -86,13 +88,13 @@ def fit_boosting(
         "force_row_wise": True,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(train[0], train[1], params={"verbosity": -1})
+    data = lightgbm.Dataset(train[0], train[1], weight=weights[0], params={"verbosity": -1})
     if valid is None:
         booster = lightgbm.train(settings, data, rounds)
         best = rounds
     else:
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-        check = data.create_valid(valid[0], valid[1])
+        check = data.create_valid(valid[0], valid[1], weight=weights[1])
         booster = lightgbm.train(settings, data, rounds, valid_sets=[check], callbacks=[stop])
         best = booster.best_iteration or booster.current_iteration()
     text = booster.model_to_string(num_iteration=best)

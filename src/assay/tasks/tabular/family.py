@@ -11,10 +11,11 @@ from assay.kernel.family import Capabilities, Model, Predictor, Rows
 from assay.kernel.loader import load
 from assay.records.audit import Finding
 from assay.records.fitted import Candidate, Field, Signature
-from assay.records.report import Curve
+from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec, SplitSection
-from assay.tasks.tabular import candidates, explain, nasty, problem
+from assay.tasks.tabular import candidates, nasty, problem
+from assay.tasks.tabular.explain import explain
 
 # The libraries that train take seconds to import: what needs them is loaded on first use.
 _BASELINES = "assay.tasks.tabular.baseline:baselines"
@@ -102,10 +103,16 @@ class Tabular:
         return nasty.nasty_rows(problem.features, train.frame, seed)
 
     def explain(
-        self, problem: Problem, predictor: Predictor, rows: Rows, seed: int
-    ) -> tuple[Curve, ...]:
-        """Return the permutation importance of the columns."""
-        return explain.importance(problem, predictor, rows, seed)
+        self,
+        problem: Problem,
+        predictor: Predictor,
+        models: Sequence[tuple[Model, float]],
+        rows: Rows,
+        train: Rows,
+        seed: int,
+    ) -> tuple[Examination, ...]:
+        """Return importance, contributions, dependence, and single answers explained."""
+        return explain(problem, predictor, models, rows, train, seed)
 
     def default_gates(self, problem: Problem) -> tuple[GateSpec, ...]:
         """Propose to beat the baseline, and a modest floor."""

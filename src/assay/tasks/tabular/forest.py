@@ -72,7 +72,13 @@ class Forest:
 
 
 def fit_forest(
-    x: Matrix, y: NDArray[Any], classes: int, params: dict[str, Any], seed: int, threads: int
+    x: Matrix,
+    y: NDArray[Any],
+    classes: int,
+    params: dict[str, Any],
+    seed: int,
+    threads: int,
+    weight: NDArray[np.float64] | None = None,
 ) -> Forest:
     """Fit a forest; `params` has extra (bool), trees, leaf and features."""
     if params["extra"]:
@@ -86,14 +92,22 @@ def fit_forest(
         random_state=seed,
         n_jobs=threads,
     )
-    model.fit(x, y)
+    model.fit(x, y, sample_weight=weight)
     return _from_sklearn([tree.tree_ for tree in model.estimators_], y, classes, x.shape[1])
 
 
-def fit_small_tree(x: Matrix, y: NDArray[Any], classes: int, leaves: int, leaf: int) -> Forest:
+def fit_small_tree(
+    x: Matrix,
+    y: NDArray[Any],
+    classes: int,
+    leaves: int,
+    leaf: int,
+    weight: NDArray[np.float64] | None = None,
+) -> Forest:
     """Fit one tree with few leaves."""
     kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
-    model = kind(max_leaf_nodes=leaves, min_samples_leaf=leaf, random_state=0).fit(x, y)
+    model = kind(max_leaf_nodes=leaves, min_samples_leaf=leaf, random_state=0)
+    model.fit(x, y, sample_weight=weight)
     return _from_sklearn([model.tree_], y, classes, x.shape[1])
 
 

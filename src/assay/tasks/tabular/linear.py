@@ -16,6 +16,8 @@ from threadpoolctl import threadpool_limits
 from assay.tasks.tabular.graph import Graph
 
 Matrix = NDArray[np.float64]
+Weight = NDArray[np.float64] | None
+"""(n,) weights of the rows, None for all alike."""
 
 WIDE = 400
 """From this many columns on, a matrix is fitted in sparse form."""
@@ -76,11 +78,17 @@ class Linear:
         return graph.add("Softmax", score, axis=1) if self.classes else score
 
 
-def fit_constant(y: NDArray[Any], classes: int) -> Constant:
+def fit_constant(y: NDArray[Any], classes: int, weight: Weight = None) -> Constant:
     """Return the class shares, or the median when `classes` is 0."""
     if classes:
-        return Constant(np.bincount(y, minlength=classes) / len(y))
-    return Constant(np.array([np.median(y)]))
+        total = len(y) if weight is None else weight.sum()
+        return Constant(np.bincount(y, weight, minlength=classes) / total)
+    if weight is None:
+        return Constant(np.array([np.median(y)]))
+    order = np.argsort(y, kind="stable")
+    reached = np.cumsum(weight[order])
+    middle = [np.searchsorted(reached, reached[-1] / 2, side=side) for side in ("left", "right")]
+    return Constant(np.array([y[order][np.minimum(middle, len(y) - 1)].mean()]))
 
 
 def fit_linear(
@@ -89,31 +97,40 @@ def fit_linear(
     classes: int,
     strength: float,
     threads: int,
+    weight: Weight = None,
 ) -> Linear | Constant:
     """Fit a logistic regression with C = `strength`, or a ridge with alpha = 1 / `strength`."""
     with threadpool_limits(threads):
-        return _fit_classes(x, y, classes, strength) if classes else _fit_number(x, y, strength)
+        if classes:
+            return _fit_classes(x, y, classes, strength, weight)
+        return _fit_number(x, y, strength, weight)
 
 
-def _fit_number(x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], strength: float) -> Linear:
+def _fit_number(
+    x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], strength: float, weight: Weight
+) -> Linear:
     ridge = Ridge(alpha=1.0 / strength, solver="lsqr" if scipy.sparse.issparse(x) else "auto")
-    ridge.fit(x, y)
+    ridge.fit(x, y, sample_weight=weight)
     return Linear(ridge.coef_.reshape(-1, 1), np.array([float(ridge.intercept_)]), classes=False)
 
 
 def _fit_classes(
-    x: Matrix | scipy.sparse.csr_matrix, y: NDArray[Any], classes: int, strength: float
+    x: Matrix | scipy.sparse.csr_matrix,
+    y: NDArray[Any],
+    classes: int,
+    strength: float,
+    weight: Weight,
 ) -> Linear | Constant:
     present = np.unique(y)
     if len(present) == 1:
-        return fit_constant(y, classes)
+        return fit_constant(y, classes, weight)
     # Newton's method needs few steps, but a square matrix of all weights.
     few = not scipy.sparse.issparse(x) and x.shape[1] * len(present) <= WIDE
     solver = "newton-cholesky" if few else "lbfgs"
     model = LogisticRegression(C=strength, solver=solver, max_iter=200)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps short is good enough
-        model.fit(x, y)
+        model.fit(x, y, sample_weight=weight)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(present) == 2:  # one score against zero
         coefficients = np.vstack([np.zeros_like(coefficients), coefficients])

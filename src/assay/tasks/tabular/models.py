@@ -115,7 +115,10 @@ def fit(
     seed: int,
     threads: int,
 ) -> TabularModel:
-    """Fit the encoder and the core on `train`; `valid` only stops boosting early."""
+    """Fit the encoder and the core on `train`; `valid` only stops boosting early.
+
+    The rows' weights reach the core alone: what an encoder learns is about the rows as they are.
+    """
     if train.target is None:
         raise ValueError("training rows need a target")
     params, classes = dict(candidate.params), len(problem.classes)
@@ -124,14 +127,16 @@ def fit(
     core: Core
     match candidate.kind:
         case "constant":
-            core = fit_constant(y, classes)
+            core = fit_constant(y, classes, train.weight)
         case "column":
-            core = fit_column(encoder.tree(train.frame), encoder.tree_sources, y, classes, seed)
+            x, sources = encoder.tree(train.frame), encoder.tree_sources
+            core = fit_column(x, sources, y, classes, seed, train.weight)
         case "linear":
-            x = linear_matrix(encoder, train.frame)
-            core = fit_linear(x, y, classes, params["strength"], threads)
+            wide = linear_matrix(encoder, train.frame)
+            core = fit_linear(wide, y, classes, params["strength"], threads, train.weight)
         case "forest":
-            core = fit_forest(encoder.tree(train.frame), y, classes, params, seed, threads)
+            x = encoder.tree(train.frame)
+            core = fit_forest(x, y, classes, params, seed, threads, train.weight)
         case "boosting":
             limit = rounds or params["rounds"]
             del params["rounds"]
@@ -141,7 +146,10 @@ def fit(
                 if rows is not None and rows.target is not None
             ]
             check = pairs[1] if len(pairs) == 2 else None
-            core, kept = fit_boosting(pairs[0], check, classes, params, limit, seed, threads)
+            weights = train.weight, None if valid is None else valid.weight
+            core, kept = fit_boosting(
+                pairs[0], check, classes, params, limit, seed, threads, weights
+            )
         case _:
             raise ValueError(f"no kind of model called {candidate.kind}")
     return TabularModel(candidate, kept, encoder, core, problem.classes)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.kernel.constraint import ListOf, MapOf, Number, OneOf, Text
+from assay.spec.constraint import ListOf, MapOf, Number, OneOf, Text
 
 CONSTRAINTS = [
     Text(),

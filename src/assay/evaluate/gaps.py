@@ -1,0 +1,85 @@
+"""The interval of the calibration error, which noise can only enlarge.
+
+The error is a sum of absolute gaps, one per bin of probability, and even a calibrated model shows
+some. So a candidate truth is asked what it would show: the observed gaps, scaled by t, with noise
+added. The interval has every t whose shown errors would make the observed one no surprise (a test
+turned round, along the observed direction). Near zero only a high observed error speaks against a
+truth, and all of the allowance goes there (Feldman and Cousins 1998, Physical Review D 57).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.evaluate.linear import Groups
+from assay.metrics.weighted import CALIBRATION_BINS, Codes, Floats, Rows
+
+STEPS = 60
+
+
+def bin_gaps(models: list[Rows], groups: Groups | None) -> tuple[Floats, Floats]:
+    """Return each model's gaps, predicted minus happened over all rows, and their covariance.
+
+    Shapes: (models x bins,) and the square of that. A bin of few rows is given at least the
+    variance that its probabilities foretell.
+    """
+    n, size = models[0].n, CALIBRATION_BINS * len(models)
+    each = np.zeros((n, size))
+    for place, rows in enumerate(models):
+        each[np.arange(n), place * CALIBRATION_BINS + _bins(rows)] = rows.score - rows.positive
+    gaps = each.sum(axis=0)
+    if groups is not None:
+        units = int(groups.max()) + 1
+        spread = np.zeros((units, size))
+        np.add.at(spread, groups, each)
+        spread -= gaps / units
+        return gaps / n, spread.T @ spread * (units / (units - 1)) / n**2
+    covariance = each.T @ each
+    expected = [
+        np.bincount(_bins(rows), rows.score * (1 - rows.score), CALIBRATION_BINS) for rows in models
+    ]
+    few = np.maximum(np.concatenate(expected) - np.diag(covariance), 0)
+    return gaps / n, (covariance + np.diag(few)) / n**2
+
+
+def _bins(rows: Rows) -> Codes:
+    return np.minimum((rows.score * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+
+
+def gap_interval(
+    rows: Rows, groups: Groups | None, level: float, replicates: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the interval of the calibration error of these rows."""
+    gaps, covariance = bin_gaps([rows], groups)
+    observed = float(np.abs(gaps).sum())
+    noise = normal_draws(covariance, replicates, rng)
+    none = np.abs(noise).sum(axis=1)
+    if observed == 0:
+        return 0.0, float(np.quantile(none, level))
+    scales = np.linspace(0, 1 + 4 * float(none.std()) / observed, STEPS)
+    shown = np.array([np.abs(scale * gaps + noise).sum(axis=1) for scale in scales])
+    above, below = (shown >= observed).mean(axis=1), (shown <= observed).mean(axis=1)
+    apart = (shown.mean(axis=1) - none.mean()) / max(2 * float(none.std()), 1e-12)
+    lower = (1 - level) / 2 * np.clip(apart, 0, 1)
+    kept = np.flatnonzero((above >= 1 - level - lower) & (below >= lower))
+    ends = scales[kept[[0, -1]]] if len(kept) else np.ones(2)
+    return float(ends[0] * observed), float(ends[1] * observed)
+
+
+def paired_gaps(
+    models: list[Rows], groups: Groups | None, replicates: int, rng: np.random.Generator
+) -> Floats:
+    """Return (replicates,) errors of the first model's calibration error minus the second's."""
+    gaps, covariance = bin_gaps(models, groups)
+    noise = normal_draws(covariance, replicates, rng)
+    shown = np.abs(noise + gaps).reshape(-1, 2, CALIBRATION_BINS).sum(axis=2)
+    difference: Floats = shown[:, 0] - shown[:, 1]
+    return difference - difference.mean()
+
+
+def normal_draws(covariance: Floats, replicates: int, rng: np.random.Generator) -> Floats:
+    """Return (replicates, k) draws of the centred normal law with this (k, k) covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    spread = vectors * np.sqrt(np.maximum(values, 0.0))
+    drawn: Floats = rng.standard_normal((replicates, len(values))) @ spread.T
+    return drawn

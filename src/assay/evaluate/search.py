@@ -1,0 +1,325 @@
+"""The search for slices on which a model is worse than elsewhere.
+
+Every value of every column, and every pair of values of two columns, is counted by products of
+matrices. Each is then tested against as many rows drawn at random: for classes the squared error of
+the probabilities, for numbers the ranks of the errors (Wilcoxon 1945, Biometrics Bulletin 1), which
+one huge error cannot move. Bonferroni's correction allows for all slices looked at, half of the
+allowance for single columns and half for pairs, so that the many pairs do not hide a plain column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import ndtr, stdtr
+
+from assay.evaluate.linear import Groups, Mask, midranks, variance
+from assay.evaluate.slices import as_numbers, as_words, quantile_cuts, written
+from assay.metrics.weighted import Codes, Floats, Rows, divide
+
+LEVEL = 0.05
+MOST_VALUES = 12
+MOST_PAIRED = 40
+"""Columns whose pairs are looked at: those that tell most by themselves."""
+FINE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+COARSE = (0.25, 0.5, 0.75)
+CLEAR = 2.5
+"""Standard errors from which on a slice's exact chance is worth computing."""
+TRIED = 100
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of one column in words, as a (n,) mask; `paired` parts are joined with others."""
+
+    column: str
+    words: str
+    mask: Mask
+    paired: bool
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice in words, its (n,) mask, and the chance of such a difference among all looked at."""
+
+    words: str
+    columns: tuple[str, ...]
+    mask: Mask
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The slices found, how many were looked at, the fewest rows of one, and the worst value.
+
+    `suspect` is the single column's slice that looks worst, found or not; None without any slice.
+    """
+
+    found: tuple[Slice, ...]
+    singles: int
+    pairs: int
+    smallest: int
+    suspect: Slice | None
+
+
+def row_losses(rows: Rows) -> Floats:
+    """Return (n,) what each row cost, from 0 to 1.
+
+    For classes it is half the squared distance of the probabilities from the truth (Brier 1950,
+    Monthly Weather Review 78), for numbers the rank of the error's size.
+    """
+    if rows.classes:
+        given = rows.values[np.arange(rows.n), rows.truth]
+        return ((rows.values**2).sum(axis=1) - 2 * given + 1) / 2
+    return midranks(np.abs(rows.error)) / rows.n
+
+
+def smallest_slice(n: int) -> int:
+    """Return the fewest rows of a slice: 2 % of all, at least 30, never more than 500."""
+    return max(30, min(n // 50, 500))
+
+
+def search(
+    table: pl.DataFrame, losses: Floats, *, groups: Groups | None = None, most: int = 5
+) -> Searched:
+    """Return at most `most` slices of one or two columns that cost more than the other rows.
+
+    `losses` (n,) is from `row_losses`, `groups` (n,) codes rows that hang together. A slice has at
+    most half of the rows. Once a slice is found its rows are set aside, so that what is then no
+    worse than the rest is not told again.
+    """
+    smallest = smallest_slice(table.height)
+    parts = [part for name in table.columns for part in column_parts(table[name], smallest)]
+    board = _Board.of(parts, losses, table.height // 2, smallest)
+    left = np.ones(table.height, dtype=bool)
+    suspect = next(board.ranked(left, singles=True), None)
+    found: list[Slice] = []
+    while len(found) < most:
+        ranked = islice(board.ranked(left), TRIED)
+        clear = (one for one in ranked if one.p_adjusted <= LEVEL)
+        one = next((one for one in clear if board.holds(one, left, groups)), None)
+        if one is None:
+            break
+        found.append(one)
+        board = board.without(one.mask & left)
+        left = left & ~one.mask
+    return Searched(tuple(found), board.looked[0], board.looked[1], smallest, suspect)
+
+
+def column_parts(series: pl.Series, smallest: int) -> list[Part]:
+    """Return a column's parts of at least `smallest` rows: its values, or ranges of its numbers.
+
+    Numbers give fine ranges with both tails to be looked at alone, and quarters to be paired.
+    """
+    name = series.name
+    if series.dtype.is_nested() or series.dtype == pl.Object:
+        return []
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+    parts = [Part(name, f"{name} is missing", series.is_null().to_numpy(), paired=True)]
+    if as_words(series):
+        counts = series.drop_nulls().value_counts(sort=True).head(MOST_VALUES)
+        for value in counts.filter(pl.col("count") >= smallest)[name].sort():
+            mask = (series == value).fill_null(value=False).to_numpy()
+            parts.append(Part(name, f"{name} = {_short(value)}", mask, paired=True))
+    else:
+        numbers = as_numbers(series)
+        parts += _ranges(series, numbers, FINE, paired=False)
+        parts += _ranges(series, numbers, COARSE, paired=True)
+    return [part for part in parts if part.mask.sum() >= smallest]
+
+
+def _short(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _ranges(
+    series: pl.Series, numbers: Floats, shares: tuple[float, ...], *, paired: bool
+) -> list[Part]:
+    """Return the ranges between the quantiles; of the outer shares each tail as a whole."""
+    name = series.name
+    known = numbers[np.isfinite(numbers)]
+    if len(known) == 0 or known.min() == known.max():
+        return []
+    cuts = quantile_cuts(known, np.array(shares))
+    ends = [np.nanmin(cuts)] if paired else cuts[: max(len(cuts) // 3, 1)]
+    starts = [np.nanmax(cuts)] if paired else cuts[-max(len(cuts) // 3, 1) :]
+    parts = [(f"{name} ≤ {written(cut, series)}", numbers <= cut) for cut in ends]
+    parts += [
+        (
+            f"{written(low, series)} < {name} ≤ {written(high, series)}",
+            (low < numbers) & (numbers <= high),
+        )
+        for low, high in pairwise(cuts)
+    ]
+    parts += [(f"{name} > {written(cut, series)}", numbers > cut) for cut in starts]
+    return [Part(name, words, mask, paired) for words, mask in parts]
+
+
+@dataclass(frozen=True)
+class _Board:
+    """Every slice looked at: its two parts (twice the same for a single column), rows and losses.
+
+    `looked` is how many single columns' slices and pairs there are.
+    """
+
+    parts: list[Part]
+    losses: Floats
+    hot: NDArray[np.float32]
+    first: Codes
+    second: Codes
+    counts: Floats
+    costs: Floats
+    looked: tuple[int, int]
+    smallest: int
+
+    @classmethod
+    def of(cls, parts: list[Part], losses: Floats, largest: int, smallest: int) -> _Board:
+        """Count every part and every pair of parts of two columns; keep those of fitting size."""
+        hot = np.zeros((len(losses), len(parts)), dtype=np.float32)
+        for place, part in enumerate(parts):
+            hot[:, place] = part.mask
+        single = np.arange(len(parts))
+        first, second, share = _pairs(parts, hot, losses)
+        first, second = np.r_[single, first], np.r_[single, second]
+        counts, costs = _counted(hot, losses, first, second)
+        fits = (counts >= smallest) & (counts <= largest)
+        alone = np.minimum(counts[first], counts[second])
+        fits &= (first == second) | (counts < 0.95 * alone)  # else the pair is its single again
+        pairs = int(np.ceil((fits & (first != second)).sum() / share))
+        looked = (int((fits & (first == second)).sum()), pairs)
+        kept = np.flatnonzero(fits)
+        slices = first[kept], second[kept], counts[kept], costs[kept]
+        return cls(parts, losses, hot, *slices, looked, smallest)
+
+    def without(self, rows: Mask) -> _Board:
+        """Return the board after these rows are set aside."""
+        counts, costs = _counted(self.hot[rows], self.losses[rows], self.first, self.second)
+        return replace(self, counts=self.counts - counts, costs=self.costs - costs)
+
+    def ranked(self, left: Mask, *, singles: bool = False) -> Iterator[Slice]:
+        """Yield the slices among the rows left, the least likely by chance first."""
+        inside = self.losses[left]
+        chance = _chances(self.counts, self.costs, inside)
+        chance[self.counts < self.smallest] = 1.0
+        alone = self.first == self.second
+        family = np.where(alone, self.looked[0], self.looked[1])
+        adjusted = np.minimum(1.0, 2 * family * chance)
+        order = np.lexsort((chance, adjusted))
+        for place in order[alone[order]] if singles else order:
+            yield self._slice(place, float(adjusted[place]))
+
+    def _slice(self, place: int, adjusted: float) -> Slice:
+        two = [self.parts[self.first[place]], self.parts[self.second[place]]]
+        if two[0] is two[1]:
+            two = two[:1]
+        words = " and ".join(part.words for part in two)
+        mask = np.logical_and.reduce([part.mask for part in two])
+        return Slice(words, tuple(part.column for part in two), mask, adjusted)
+
+    def holds(self, one: Slice, left: Mask, groups: Groups | None) -> bool:
+        """Return True when the slice is clear also where rows of a group hang together."""
+        if groups is None:
+            return True
+        family = self.looked[len(one.columns) - 1]
+        return (
+            2 * family * _chance_by_group(self.losses[left], one.mask[left], groups[left]) <= LEVEL
+        )
+
+
+def _pairs(
+    parts: list[Part], hot: NDArray[np.float32], losses: Floats
+) -> tuple[Codes, Codes, float]:
+    """Return the pairs of parts of two columns, and the share that they are of all such pairs."""
+    columns = np.array([part.column for part in parts], dtype=object)
+    paired = np.flatnonzero([part.paired for part in parts])
+    chosen = paired
+    names = list(dict.fromkeys(columns[paired]))
+    if len(names) > MOST_PAIRED:
+        single = np.arange(len(parts))
+        chance = _chances(*_counted(hot, losses, single, single), losses)
+        names.sort(key=lambda name: float(chance[columns == name].min()))
+        chosen = paired[np.isin(columns[paired], names[:MOST_PAIRED])]
+    one, two = np.triu_indices(len(chosen), 1)
+    first, second = chosen[one], chosen[two]
+    across = columns[first] != columns[second]
+    share = (len(chosen) / len(paired)) ** 2 if len(paired) else 1.0
+    return first[across], second[across], share
+
+
+def _counted(
+    hot: NDArray[np.float32], losses: Floats, first: Codes, second: Codes
+) -> tuple[Floats, Floats]:
+    """Return the rows of the slices and the sums of their losses."""
+    used = np.unique(np.r_[first[first != second], second[first != second]])
+    place = np.zeros(hot.shape[1], dtype=np.int64)
+    place[used] = np.arange(len(used))
+    part = hot[:, used]
+    cost = losses.astype(np.float32)
+    both, costs = part.T @ part, (part * cost[:, None]).T @ part
+    alone = first == second
+    counts = np.where(alone, hot.sum(axis=0)[first], both[place[first], place[second]])
+    summed = np.where(alone, (cost @ hot)[first], costs[place[first], place[second]])
+    return counts.astype(np.float64), summed.astype(np.float64)
+
+
+def _chances(counts: Floats, costs: Floats, losses: Floats) -> Floats:
+    """Return how likely so high a cost is for so many rows drawn at random from (n,) losses.
+
+    Drawn without putting back, they vary as fewer rows would: `size` has as many as would vary so.
+    """
+    n, mean, spread = len(losses), float(losses.mean()), float(losses.var())
+    if n < 2 or spread == 0:
+        return np.ones(len(counts))
+    size = counts * (n - 1) / np.maximum(n - counts, 1)
+    excess = divide(costs, counts, mean) - mean
+    score = excess * np.sqrt(size / spread)
+    chance: Floats = ndtr(-score)
+    clear = np.flatnonzero(score > CLEAR)
+    chance[clear] = _saddlepoint(excess[clear], size[clear], losses - mean)
+    return chance
+
+
+def _saddlepoint(excess: Floats, size: Floats, centred: Floats) -> Floats:
+    """Return the chance that the mean of `size` draws from centred losses exceeds `excess`.
+
+    Source: Lugannani and Rice 1980, Advances in Applied Probability 12: exact to a few per cent
+    far out, where the normal distribution is wrong by powers of ten for losses that lean.
+    """
+    spread = centred.std()
+    tilts = np.r_[np.linspace(0.02, 2, 100), np.geomspace(2.05, 60, 60)] / spread
+    values, counts = np.unique(centred.round(4), return_counts=True)
+    logs = tilts[:, None] * values
+    top = logs.max(axis=1, keepdims=True)
+    weights = counts * np.exp(logs - top)
+    total = weights.sum(axis=1)
+    cumulant = top[:, 0] + np.log(total / counts.sum())
+    slope = weights @ values / total
+    curve = weights @ values**2 / total - slope**2
+    tilt = np.interp(excess, slope, tilts)
+    rate = tilt * excess - np.interp(tilt, tilts, cumulant)
+    r = np.sqrt(2 * size * np.maximum(rate, 0))
+    v = tilt * np.sqrt(size * np.interp(tilt, tilts, curve))
+    density = np.exp(-(r**2) / 2) / np.sqrt(2 * np.pi)
+    chance: Floats = np.clip(ndtr(-r) + density * (divide(np.ones_like(v), v, 0.0) - 1 / r), 0, 1)
+    return chance
+
+
+def _chance_by_group(losses: Floats, inside: Mask, groups: Groups) -> float:
+    """Return the one-sided chance of the difference with the variance of whole groups' sums."""
+    units = len(np.unique(groups[inside]))
+    if units < 2 or inside.all():
+        return 1.0
+    means = losses[inside].mean(), losses[~inside].mean()
+    influence = np.where(
+        inside, (losses - means[0]) / inside.sum(), (means[1] - losses) / (~inside).sum()
+    )
+    error = np.sqrt(variance(influence, np.unique(groups, return_inverse=True)[1]))
+    score = (means[0] - means[1]) / error if error > 0 else 0.0
+    return float(stdtr(units - 1, -score))

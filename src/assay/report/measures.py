@@ -1,0 +1,82 @@
+"""Metrics in the words of people who know no statistics: as cases in a hundred where that fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assay.records.report import Estimate
+from assay.report import figures
+from assay.report.numbers import HUNDRED, Book, Num, Text, say
+from assay.report.text import capital
+from assay.report.words import METRIC_TERMS
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric in plain words; `form` says whether it is counted in cases of a hundred."""
+
+    metric: str
+    words: str
+    form: str
+
+    @property
+    def label(self) -> Text:
+        """Return what is counted, with the hundred marked as the scale that it is."""
+        return say(capital(self.words), hundred=HUNDRED)
+
+    def number(self, book: Book, *steps: object) -> Num:
+        """Return the number at a place in this measure."""
+        if self.form == "hundred":
+            return book.cases(*steps)
+        return book.num(*steps, show=lambda value: figures.value(self.metric, value))
+
+    def said(self, book: Book, *steps: object) -> Text:
+        """Return an estimate or a gate with both ends of its interval: `53 (49 to 57)`."""
+        value, low, high = (self.number(book, *steps, key) for key in ("value", "low", "high"))
+        if low.exact == high.exact:
+            return say("{value}", value=value)
+        return say("{value} (between {low} and {high})", value=value, low=low, high=high)
+
+
+_IN_A_HUNDRED = {
+    "accuracy": "right answers, of {hundred} cases",
+    "balanced_accuracy": "right answers, of {hundred} cases, every class counting the same",
+    "recall": "cases found, of {hundred} that there are",
+    "precision": "picks that are right, of {hundred} picks",
+    "specificity": "cases rightly left alone, of {hundred} that should be",
+    "roc_auc": "pairs of cases put in the right order, of {hundred} (half is guessing)",
+    "roc_auc_ovr": "pairs of cases put in the right order, of {hundred} (half is guessing)",
+    "r2": "parts of the differences between cases explained, of {hundred}",
+    "mape": "error in parts of the true value, of {hundred}",
+    "conformal_coverage": "true answers inside the range or set given, of {hundred}",
+}
+_AS_IT_IS = {
+    "mae": "how far an answer is off, on average",
+    "median_ae": "what half of the answers are off by at most",
+    "rmse": "how far an answer is off, large errors counting more",
+    "brier": "how far the probabilities are from what happened (zero is perfect)",
+    "log_loss": "how surprised the model is by what happened (zero is perfect)",
+    "ece": "how far the probabilities are off from what happens, on average",
+    "average_precision": "how right the picks are over all lengths of the list (one is perfect)",
+    "latency_p50": "the usual time for one answer",
+    "latency_p99": "the time for one of the slowest answers",
+    "package_bytes": "the size of the model",
+}
+
+
+def measure(metric: str) -> Measure:
+    """Return a metric in plain words; one without words of its own keeps its title."""
+    if metric in _IN_A_HUNDRED:
+        return Measure(metric, _IN_A_HUNDRED[metric], "hundred")
+    # a title or an explanation may hold braces or a digit; words of our own do not
+    return Measure(metric, _AS_IT_IS.get(metric, _own(metric)), "value")
+
+
+def _own(metric: str) -> str:
+    words = METRIC_TERMS.get(metric, figures.title(metric)).split(";")[0]
+    return words.replace("{", "(").replace("}", ")")
+
+
+def clearly_below(part: Estimate, whole: Estimate, *, higher_is_better: bool) -> bool:
+    """Return True when all of a part's interval is worse than the value of the whole."""
+    return part.high < whole.value if higher_is_better else part.low > whole.value

@@ -1,0 +1,8 @@
+"""The generators live with the benchmark that uses them at full size."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks" / "judgement"))
