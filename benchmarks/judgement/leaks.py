@@ -2,7 +2,6 @@
 
     python benchmarks/judgement/leaks.py > benchmarks/results/judgement-leaks.json
     ... --only assay|clean|peers    --kinds "sum of two"    --tables adult_census
-    ... --moves RESULT    an earlier result, whose scores with and without the leaks are taken over
     ... --skore PYTHON --deepchecks PYTHON    interpreters that have these tools
     ... --answers RESULT    an earlier result, whose peers' answers are taken over
 
@@ -23,7 +22,9 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from itertools import chain, repeat
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,7 +34,7 @@ import polars as pl
 from moves import moved
 from planted import ROWS, cases, checked, hits
 from planting import COPY_CODES, KINDS, ORDER_CODES, STRENGTHS
-from tables import CLEAN, available, base
+from tables import CLEAN, PLANTED, available, base
 
 CLEAN_ROWS = 5_000
 SHUFFLES = 3
@@ -63,8 +64,8 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def one(case, known):
-    """Judge one planted case; `known` has what earlier runs found out about its score."""
+def one(case):
+    """Judge one planted case."""
     planted = case.planted
     start = time.process_time()
     found = checked(case.base, planted.table, planted.split, planted.transform)
@@ -84,18 +85,7 @@ def one(case, known):
     }
     if found.problem is None:  # refused before anything is scored
         return {**row, "metric": "", "moves": False, "refused": True}
-    return {**row, **(known.get(case.name) or moved(case, found))}
-
-
-def moves_of(result):
-    """Return by name how the cases of an earlier result move the score: the audit has no say."""
-    keys = ("metric", "clean", "clean_low", "clean_high", "leaky", "moves")
-    rows = json.loads(Path(result).read_text())["planted"]["all"]
-    return {
-        f"{row['kind']}, {row['strength']}, {row['table']}": {key: row[key] for key in keys}
-        for row in rows
-        if row["metric"]
-    }
+    return {**row, **moved(case, found)}
 
 
 def recall(rows):
@@ -109,12 +99,22 @@ def recall(rows):
     }
 
 
-def assay(kinds, tables, known):
+def of_table(table, kinds):
+    """Judge every case planted into one table."""
+    warnings.simplefilter("ignore")
     rows = []
-    for case in cases(kinds=kinds, tables=tables):
-        rows.append(one(case, known))
+    for case in cases(kinds=kinds, tables=[table]):
+        rows.append(one(case))
         missed = rows[-1]["moves"] and not rows[-1]["found"]
         say(f"{'missed' if missed else 'done'}: {case.name}")
+    return rows
+
+
+def assay(kinds, tables, jobs):
+    """Judge every case, `jobs` tables at a time; return the recall by kind and strength."""
+    names = tables or available(PLANTED)
+    with ProcessPoolExecutor(jobs) as pool:
+        rows = list(chain.from_iterable(pool.map(of_table, names, repeat(kinds))))
     kinds = {kind: recall([r for r in rows if r["kind"] == kind]) for kind in KINDS}
     table = {
         kind: {
@@ -313,15 +313,14 @@ def main() -> None:
     parser.add_argument("--deepchecks")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--answers", help="an earlier result whose peers' answers are taken over")
-    parser.add_argument("--moves", help="an earlier result whose scores are taken over")
+    parser.add_argument("--jobs", type=int, default=2, help="tables at a time")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     parts = chosen.only or ["assay", "clean", "peers"]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     result = {"machine": machine, "polars": version("polars")}
     if "assay" in parts:
-        known = moves_of(chosen.moves) if chosen.moves else {}
-        result["planted"] = assay(chosen.kinds, chosen.tables, known)
+        result["planted"] = assay(chosen.kinds, chosen.tables, chosen.jobs)
     if "clean" in parts:
         result["clean"] = clean(tuple(chosen.tables))
     tools = {"skore": chosen.skore, "deepchecks": chosen.deepchecks}

@@ -70,17 +70,17 @@ _SOURCES: dict[str, _Source] = {
 BUNDLED = ("breast_cancer", "wine", "iris", "digits", "diabetes")
 """Tables that are there without `$ASSAY_DATA`."""
 PLANTED = (
-    "breast_cancer",
-    "wine",
     "digits",
-    "adult_census",
+    "ames_housing",
+    "vehicle_claim_fraud",
     "bank_marketing",
+    "adult_census",
     "telco_churn",
     "creditcard_fraud_undersampled",
-    "vehicle_claim_fraud",
-    "diabetes",
     "california_housing",
-    "ames_housing",
+    "breast_cancer",
+    "diabetes",
+    "wine",
 )
 """Tables that leaks are planted into."""
 CLEAN = tuple(_SOURCES)

@@ -10,7 +10,14 @@ from rich.markup import escape
 
 from assay.cli.command import Command
 from assay.cli.console import console_for, table
-from assay.cli.verdict import estimate, print_findings, print_next, print_verdict, relative
+from assay.cli.verdict import (
+    estimate,
+    print_findings,
+    print_judgement,
+    print_next,
+    print_verdict,
+    relative,
+)
 from assay.lifecycle.result import RunResult, list_runs, open_run
 from assay.metrics import get
 from assay.records.fitted import Leaderboard
@@ -53,6 +60,7 @@ def _show(args: argparse.Namespace) -> tuple[int, Any]:
         champion, baseline = view.report.champion.metrics, view.report.baseline.metrics
         scores = [(n, estimate(n, champion[n]), estimate(n, baseline[n])) for n in names]
         console.print(table(("metric", "champion", "baseline"), scores, "\nTest rows"))
+    print_judgement(console, view)
     if view.versions:
         console.print(table(("", ""), [*view.versions], "\nVersions"))
     print_next(console, result, without="show")
@@ -115,7 +123,7 @@ def _gates(result: RunResult) -> dict[str, str]:
 
 def _report(args: argparse.Namespace) -> tuple[int, Any]:
     result = open_run(args.run, args.store)
-    path = result.report(args.output)
+    path = result.report(args.output, plain=args.plain)
     console_for(args).print(escape(relative(path)))
     return 0, {"run": result.run, "path": str(path.resolve())}
 
@@ -136,6 +144,9 @@ def _configure_compare(parser: argparse.ArgumentParser) -> None:
 def _configure_report(parser: argparse.ArgumentParser) -> None:
     _run_argument(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it")
+    parser.add_argument(
+        "--plain", action="store_true", help="a page for readers who are not technical"
+    )
 
 
 RUNS = Command(
@@ -158,7 +169,8 @@ COMPARE = Command(
 )
 REPORT = Command(
     about="Write a run's report: one HTML file that works offline.",
-    examples="examples:\n  assay report\n  assay report churn-1f2e3d4c -o churn.html\n",
+    examples="examples:\n  assay report\n  assay report churn-1f2e3d4c -o churn.html\n"
+    "  assay report --plain    the result without jargon\n",
     configure=_configure_report,
     run=_report,
 )

@@ -16,12 +16,15 @@ from rich.padding import Padding
 from assay.cli.console import coloured, table
 from assay.data.clean import RULES
 from assay.lifecycle.check import CheckResult
+from assay.lifecycle.pitfalls import summary
 from assay.lifecycle.result import RunResult
 from assay.metrics import get
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
 from assay.records.report import Estimate, Scores
+from assay.report.hypothesis import why
 from assay.report.text import plural
+from assay.report.view import RunView
 
 EVIDENCE_ROWS = 6
 INDENT = 11
@@ -66,6 +69,36 @@ def print_findings(console: Console, audit: Audit, *, evidence: bool = False) ->
             _print_evidence(console, finding)
         if finding.hint and not finding.accepted:
             console.print(f"           try: {escape(finding.hint)}")
+
+
+def print_judgement(console: Console, view: RunView) -> None:
+    """Print which model won and a hypothesis why, the examinations of concern, the checklists."""
+    explained = why(view)
+    if explained is not None:
+        console.print("\nWhich model won")
+        _paragraph(console, escape(" ".join(map(str, explained.found))))
+    if explained is not None and explained.guess:
+        guess = " ".join(map(str, explained.guess))
+        _paragraph(console, f"[dim]hypothesis[/dim] {escape(guess)}")
+    examined = view.report.examinations if view.report else ()
+    if examined:
+        console.print(f"\nJudgement: {plural(len(examined), 'examination')}")
+    for concern in ("serious", "look"):
+        for found in examined:
+            if found.concern == concern:
+                said = f"[yellow]{concern}[/yellow] {escape(found.title)}: "
+                _paragraph(console, said + escape(found.reading))
+    if view.pitfalls:
+        console.print(f"\nChecklist: {summary(view.checklist)}")
+        console.print(f"Pitfalls: {summary(view.pitfalls)}")
+    for line in (*view.checklist, *view.pitfalls):
+        if line.state == "hit":
+            said = f"{coloured('warning', line.id)} not met: {escape(line.title)}. "
+            _paragraph(console, said + escape(line.sentence))
+
+
+def _paragraph(console: Console, words: str) -> None:
+    console.print(Padding(words, (0, 0, 0, 2)), soft_wrap=False)
 
 
 def print_check(console: Console, result: CheckResult) -> None:

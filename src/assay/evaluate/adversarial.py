@@ -13,12 +13,14 @@ from assay.evaluate.case import Case
 from assay.evaluate.counterfactual import counterfactuals
 from assay.evaluate.linear import critical, wilson
 from assay.evaluate.moves import Asked, Column, Move, changed, described
+from assay.evaluate.shift import along_with
 from assay.records.report import Estimate, Examination
 
 Codes = NDArray[np.int64]
 
 ANSWERS = 10_000
 FEWEST_ROWS, MOST_ROWS = 30, 200
+MOST_COLUMNS, RANKED_ROWS = 60, 1_000
 STEPS = (0.02, 0.05, 0.1)
 """How far a number moves, in shares of the training rows that lie between."""
 SHAKY = 0.2
@@ -69,12 +71,12 @@ def examine(case: Case) -> Examination | None:
     Small is a move of one or two ordered columns (numbers, dates), each to a value of training
     whose mid-rank is at most a tenth of the training rows away; `flip_rate` counts the sampled
     test rows for which such a move is found. Two columns are tried for the strongest moves of a
-    row, so the rate is a lower bound. Another common value of one column is counted apart. None for
-    numbers, and when nothing in the table can be moved.
+    row, and of many columns the 60 that matter most, so the rate is a lower bound. Another common
+    value of one column is counted apart. None for numbers, and when nothing can be moved.
     """
     if not case.problem.classes:
         return None
-    columns = [Column.of(case.train.table[name]) for name in case.problem.features]
+    columns = [Column.of(case.train.table[name]) for name in _main(case)]
     steps = [Move(c, way * STEPS[-1]) for c in columns if c.ordered for way in (1, -1)]
     switches = [Move(c, value=v) for c in columns if len(c.levels) > 1 for v in c.levels]
     if not steps and not switches:
@@ -84,6 +86,15 @@ def examine(case: Case) -> Examination | None:
     asked = Asked(case.predict, case.problem.positive_code if case.problem.positive else None)
     search = _search(asked, case.features[chosen], steps, switches)
     return _told(case, asked, search, case.test.places[chosen], columns)
+
+
+def _main(case: Case) -> list[str]:
+    """Return the columns that are changed: all, of many those the answers go along with most."""
+    features = list(case.problem.features)
+    if len(features) <= MOST_COLUMNS:
+        return features
+    some = np.arange(0, len(case.test.truth), max(1, len(case.test.truth) // RANKED_ROWS))
+    return along_with(case.features[some], case.champion.take(some))[:MOST_COLUMNS]
 
 
 def _search(asked: Asked, frame: pl.DataFrame, steps: list[Move], switches: list[Move]) -> Search:

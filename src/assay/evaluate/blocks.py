@@ -12,8 +12,11 @@ from assay.errors import DataError
 from assay.evaluate.linear import Groups
 from assay.metrics.weighted import Floats, Rows
 
-FEWEST_BLOCKS = 16
+FEWEST_BLOCKS = 12
 """Blocks below which their differences would say too little; blocks are then kept shorter."""
+LONGER = 2.0
+"""Blocks for an interval are longer than those for a variance: a t for few blocks is cheap, a
+variance that is too small is not (Sun, Phillips and Jin 2008, Econometrica 76)."""
 QUIET = 5
 """Lags in a row without correlation after which none is expected."""
 
@@ -67,7 +70,7 @@ def time_blocks(rows: Rows, times: NDArray[Any]) -> Groups | None:
     """
     order = np.argsort(times, kind="stable")
     length = max(block_length(series[order]) for series in _errors(rows))
-    blocks = max(rows.n // length, min(FEWEST_BLOCKS, rows.n // 2))
+    blocks = rows.n // length
     if length == 1 or blocks < 2:
         return None
     codes = np.empty(rows.n, dtype=np.int64)
@@ -107,7 +110,7 @@ def block_length(series: Floats) -> int:
     spectrum = max(1 + float(tail.sum()), 0.1)
     slope = float((tail * lag).sum())
     length = np.cbrt(1.5 * n * (slope / spectrum) ** 2)
-    return int(np.clip(np.ceil(length), 1, max(n // FEWEST_BLOCKS, 1)))
+    return int(np.clip(np.ceil(LONGER * length), 1, max(n // FEWEST_BLOCKS, 1)))
 
 
 def autocorrelation(series: Floats, lags: int) -> Floats:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.evaluate.linear import critical, wilson
+from assay.evaluate.calibration import calibration_curve
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
@@ -30,7 +30,6 @@ from assay.records.snapshot import Problem
 
 POINTS = 200
 SAMPLED = 1_500
-CALIBRATION_BINS = 10
 SCORE_BINS = 25
 RESIDUAL_BINS = 40
 MOST_CLASSES = 30
@@ -52,12 +51,14 @@ def curves(
         if 0 < rows.positive.sum() < rows.n:
             other = Rows.of(truth, baseline, code)
             drawn += [_roc(rows, other), _precision_recall(rows, other)]
-        drawn.append(_calibration(rows.score, rows.positive, f"probability of {problem.positive}"))
+        note = f"probability of {problem.positive}"
+        drawn.append(calibration_curve(rows.score, rows.positive, "Calibration", note))
         drawn.append(_score_histogram(rows, problem))
     else:
         hits = rows.truth == rows.labels
         chosen = rows.values.max(axis=1)
-        drawn.append(_calibration(chosen, hits, "probability of the predicted class"))
+        note = "probability of the predicted class"
+        drawn.append(calibration_curve(chosen, hits, "Calibration", note))
     return (*drawn, _confusion(rows, problem.classes))
 
 
@@ -134,27 +135,6 @@ def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     places = np.searchsorted(along, np.linspace(0, along[-1], POINTS - 1))
     kept = np.unique(np.r_[0, np.minimum(places, len(x) - 1), len(x) - 1])
     return x[kept], y[kept]
-
-
-def _calibration(score: Floats, happened: NDArray[np.bool_], of_what: str) -> Curve:
-    """Return observed shares with Wilson's interval in bins of about equally many rows."""
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, CALIBRATION_BINS + 1)))
-    bins = np.searchsorted(edges[1:-1], score, side="right")
-    count = np.bincount(bins)
-    full = count > 0
-    count = count[full]
-    predicted = np.bincount(bins, score)[full] / count
-    observed = np.bincount(bins, happened)[full] / count
-    z = critical(0.95)
-    ends = [wilson(float(share), float(n), z) for share, n in zip(observed, count, strict=True)]
-    data = {
-        "predicted": _plain(predicted),
-        "observed": _plain(observed),
-        "low": [low for low, _ in ends],
-        "high": [high for _, high in ends],
-        "count": count.tolist(),
-    }
-    return Curve(kind="calibration", title="Calibration", data=data, note=of_what)
 
 
 def _score_histogram(rows: Rows, problem: Problem) -> Curve:

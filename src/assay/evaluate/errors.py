@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from assay.evaluate.case import Case
 from assay.evaluate.linear import critical, wilson
 from assay.evaluate.search import row_losses
+from assay.metrics import METRICS
 from assay.metrics.weighted import Codes, Floats, Rows
 from assay.records.report import Estimate, Examination
 
@@ -266,4 +267,4 @@ def _share(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.4g}"
+    return METRICS["mae"].format(value)

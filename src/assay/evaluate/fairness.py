@@ -125,8 +125,9 @@ def differences(
 ) -> dict[str, Estimate]:
     """Return the largest difference between scored groups by each definition, with its interval.
 
-    Empty when fewer than two groups can be scored. The average odds difference is the mean of the differences in true
-    and in false positive rate, each without its sign (Bellamy et al. 2018, AI Fairness 360).
+    Empty when fewer than two groups can be scored. The average odds difference is the mean of the
+    differences in true and in false positive rate, each without its sign (Bellamy et al. 2018, AI
+    Fairness 360).
     """
     if found.scored.sum() < 2:
         return {}

@@ -11,30 +11,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.evaluate.linear import Groups
+from assay.evaluate.linear import Groups, critical
 from assay.metrics.weighted import CALIBRATION_BINS, Codes, Floats, Rows
 
 STEPS = 60
+LEVEL = 0.95
 
 
 def bin_gaps(models: list[Rows], groups: Groups | None) -> tuple[Floats, Floats]:
     """Return each model's gaps, predicted minus happened over all rows, and their covariance.
 
     Shapes: (models x bins,) and the square of that. A bin of few rows is given at least the
-    variance that its probabilities foretell.
+    variance that its probabilities foretell, and few groups that of Student's t.
     """
     n, size = models[0].n, CALIBRATION_BINS * len(models)
     each = np.zeros((n, size))
     for place, rows in enumerate(models):
         each[np.arange(n), place * CALIBRATION_BINS + _bins(rows)] = rows.score - rows.positive
     gaps = each.sum(axis=0)
-    if groups is not None:
+    if groups is None:
+        covariance = each.T @ each
+    else:
         units = int(groups.max()) + 1
         spread = np.zeros((units, size))
         np.add.at(spread, groups, each)
         spread -= gaps / units
-        return gaps / n, spread.T @ spread * (units / (units - 1)) / n**2
-    covariance = each.T @ each
+        wider = (critical(LEVEL, units) / critical(LEVEL)) ** 2 * (units / (units - 1)) ** 2
+        covariance = spread.T @ spread * wider
     expected = [
         np.bincount(_bins(rows), rows.score * (1 - rows.score), CALIBRATION_BINS) for rows in models
     ]
@@ -72,9 +75,13 @@ def paired_gaps(
     """Return (replicates,) errors of the first model's calibration error minus the second's."""
     gaps, covariance = bin_gaps(models, groups)
     noise = normal_draws(covariance, replicates, rng)
+    # gaps as large as their noise are mostly noise, and would hide what the models share
+    real = max(1 - float(np.trace(covariance)) / max(float((gaps**2).sum()), 1e-300), 0.0)
+    gaps = gaps * np.sqrt(real)
     shown = np.abs(noise + gaps).reshape(-1, 2, CALIBRATION_BINS).sum(axis=2)
-    difference: Floats = shown[:, 0] - shown[:, 1]
-    return difference - difference.mean()
+    errors: Floats = shown[:, 0] - shown[:, 1]
+    errors -= errors.mean()
+    return errors
 
 
 def normal_draws(covariance: Floats, replicates: int, rng: np.random.Generator) -> Floats:

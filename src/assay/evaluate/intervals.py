@@ -19,7 +19,12 @@ from assay.metrics.base import Truth
 from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Estimate
 
-LAWS = {"odds": "log-odds", "mean": "skewness-corrected t", "root": "skewness-corrected t"}
+LAWS = {
+    "odds": "log-odds",
+    "mean": "skewness-corrected t",
+    "root": "skewness-corrected t",
+    "rest": "log t",
+}
 """The method's name where a metric's interval is not called after its own."""
 
 

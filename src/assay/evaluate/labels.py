@@ -7,11 +7,20 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.evaluate.case import Case
-from assay.evaluate.noise import HALF, Ints, Noise, label_noise, number_noise
+from assay.evaluate.noise import (
+    HALF,
+    Ints,
+    Noise,
+    confident_joint,
+    label_noise,
+    margins,
+    number_noise,
+)
 from assay.metrics.weighted import Floats
 from assay.records.report import Examination
 
 SHOWN = 20
+PAIRS = 5
 FEWEST = 100
 """Training rows from which something can be said."""
 FEW, MANY = 0.02, 0.10
@@ -38,6 +47,7 @@ def examine(case: Case) -> Examination | None:
         tables[SUSPECTS] = _suspect_labels(noise, given, values, rows, classes)
         if noise.settled >= HALF:
             tables["Wrong labels by class"] = _by_class(noise, classes)
+            tables["Labels taken for others"] = _taken(confident_joint(given, values), classes)
     else:
         numbers = case.train.truth[known].astype(np.float64)
         noise = number_noise(numbers, values)
@@ -88,7 +98,8 @@ def _reading(noise: Noise, shown: int) -> str:
         )
     return (
         f"About {_percent(value)} of the training labels look wrong (between {_percent(low)} and "
-        f"{_percent(high)}); the {shown} most suspicious rows are listed."
+        f"{_percent(high)}); the {shown} most suspicious rows are listed. Answers that depend on "
+        "chance, such as who buys, look the same as wrong ones."
     )
 
 
@@ -99,9 +110,10 @@ def _percent(share: float) -> str:
 def _suspect_labels(
     noise: Noise, given: Ints, values: Floats, rows: Ints, classes: tuple[str, ...]
 ) -> tuple[dict[str, Any], ...]:
-    """Return the rows where another class beats the given one by most; `row` counts from 1."""
-    order = np.argsort(-noise.suspicion, kind="stable")[:SHOWN]
+    """Return the most suspicious rows where the model says something else; `row` is from 1."""
     answered = values.argmax(axis=1)
+    unlike = np.flatnonzero(margins(given, values) > 0)
+    order = unlike[np.argsort(-noise.suspicion[unlike], kind="stable")][:SHOWN]
     return tuple(
         {
             "row": int(rows[i]),
@@ -111,7 +123,6 @@ def _suspect_labels(
             "chance of the model's answer": _percent(values[i, answered[i]]),
         }
         for i in order
-        if noise.suspicion[i] > 0
     )
 
 
@@ -147,6 +158,22 @@ def _by_class(noise: Noise, classes: tuple[str, ...]) -> tuple[dict[str, Any], .
             "could be overlap of classes": "no" if part.settled else "yes",
         }
         for name, part in found[:SHOWN]
+    )
+
+
+def _taken(joint: Floats, classes: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    """Return which labels most often seem to be another one; rows of overlap are among them."""
+    off = joint * (1 - np.eye(len(joint)))
+    largest = np.argsort(-off, axis=None, kind="stable")[:PAIRS]
+    pairs = [divmod(int(place), len(joint)) for place in largest]
+    return tuple(
+        {
+            "label": classes[label],
+            "seems to be": classes[true],
+            "rows, overlap included": round(float(off[label, true])),
+        }
+        for label, true in pairs
+        if off[label, true] >= 1
     )
 
 

@@ -10,6 +10,7 @@ that sum, and with it the interval:
 - Average precision is taken on the scale of log-odds (Boyd, Eng and Page 2013, ECML), with
   Student's t for its positives.
 - A mean of losses leans to one side, and Hall's transformation (1992, JRSS B 54) takes that out.
+- What R² leaves unexplained is a ratio, taken on the scale of logarithms.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from assay.metrics.weighted import Floats, Rows
 
 Mask = NDArray[np.bool_]
 Groups = NDArray[np.int64]
-Law = Literal["share", "area", "odds", "mean", "root"]
+Law = Literal["share", "area", "odds", "mean", "root", "rest"]
 
 TINY = 1e-9
 PRIOR = 3.0
@@ -115,11 +116,11 @@ def _root_mean_square(rows: Rows) -> Linear:
 
 
 def _explained(rows: Rows) -> Linear:
-    """Return R² with the influences of a ratio of two means."""
+    """Return R², one minus a ratio of two means, with its influences."""
     square = (rows.truth - rows.truth.mean()) ** 2
     ratio = float((rows.error**2).mean() / square.mean())
     influence = (ratio * square - rows.error**2) / square.sum()
-    return Linear(1 - ratio, influence, (np.ones(rows.n, bool),), "mean")
+    return Linear(1 - ratio, influence, (np.ones(rows.n, bool),), "rest")
 
 
 def _average_precision(rows: Rows) -> Linear:
@@ -220,7 +221,10 @@ def _expected_variance(area: float, positives: int, negatives: int) -> float:
 
 def sums(influence: Floats, groups: Groups | None) -> Floats:
     """Return the influences of the units: (n,) of rows, or summed by (n,) group codes."""
-    return influence if groups is None else np.bincount(groups, influence)
+    if groups is None:
+        return influence
+    summed: Floats = np.bincount(groups, influence).astype(np.float64)
+    return summed
 
 
 def variance(influence: Floats, groups: Groups | None) -> float:
@@ -272,6 +276,10 @@ def linear_interval(part: Linear, groups: Groups | None, level: float) -> tuple[
     if part.law == "mean":
         low, high = leaning(sums(part.influence, groups), spread, (-z, z))
         return part.value + low, part.value + high
+    if part.law == "rest":
+        rest = 1 - part.value
+        factor = float(np.exp(z * np.sqrt(spread) / rest)) if rest > 0 else 1.0
+        return 1 - rest * factor, 1 - rest / factor
     inside = spread > 0 and 0 < part.value < 1
     if part.law == "odds" and inside:
         odds = float(logit(part.value))

@@ -19,9 +19,10 @@ Mask = NDArray[np.bool_]
 
 FEWEST_ROWS, FEWEST_OF_A_CLASS = 30, 10
 """A group smaller than this is not scored: its rates would be chance."""
-TOLERANCE = 0.005
+TOLERANCE = 0.0075
 """The difference between groups, on rows out of fold, that is small enough to look for the best."""
-STEPS, PASSES = 200, 4
+STEPS, PASSES = 500, 4
+"""Thresholds tried for each group, and how often each group answers the others."""
 
 
 def enough(rows: int, positives: int) -> bool:

@@ -25,12 +25,13 @@ FLAT = 1.5
 HALF = 0.5
 """Share of the rows whose noise must be told from overlap to speak of the whole."""
 DRAWS = 2_000
+TINY = 1e-4
 SUREST = 5_000
 """Rows of a class beyond which more rows make its rate no surer: the curve is no exact law."""
 FAR = 0.7
 """Share of all answers that must be nearer to a prediction than the own one to disagree."""
 SETTLED = 0.6
-"""Robust R² (of medians) from which a far answer is more likely wrong than hard to predict."""
+"""R² of mean distances from which a far answer is more likely wrong than hard to predict."""
 METHOD = "disagreement among the surest rows, 95 % of a grid posterior"
 METHOD_NUMBER = (
     "answers as far off as any other row's, among the surest rows; 95 % of a grid posterior"
@@ -112,7 +113,8 @@ def label_noise(given: Ints, probabilities: Floats, seed: int = 0) -> Noise:
     gives the noise of a class, and the true classes' shares (from the given ones and the noise)
     the whole. Only the order of the rows matters, not whether probabilities are calibrated.
     Where disagreement still falls among the surest rows, overlap and noise look the same, and the
-    interval begins at what the other classes show.
+    interval begins at what the other classes show. Where answers depend on chance and no row is
+    sure, as in who will buy, that chance counts as noise: nothing in the data tells them apart.
 
     Sources: the surest rows as anchors, Liu and Tao 2016, IEEE TPAMI 38, section 4.2, and
     Patrini et al. 2017, CVPR, equation 12; noise and overlap cannot be told apart without them,
@@ -122,8 +124,8 @@ def label_noise(given: Ints, probabilities: Floats, seed: int = 0) -> Noise:
     labels = probabilities.argmax(axis=1)
     rng = np.random.default_rng(seed)
     classes: list[ClassNoise | None] = []
-    draws = np.zeros((size, DRAWS))
-    flow = np.eye(size)
+    draws, rates = np.zeros((size, DRAWS)), np.zeros(size)
+    mistaken = (1 - np.eye(size)) / max(size - 1, 1)
     for code in range(size):
         rows = np.flatnonzero(labels == code)
         classes.append(None)
@@ -131,18 +133,34 @@ def label_noise(given: Ints, probabilities: Floats, seed: int = 0) -> Noise:
             continue
         rows = rows[np.argsort(-probabilities[rows, code], kind="stable")]
         weights, rise = _posterior(given[rows] != code)
-        classes[code] = _class_noise(weights, rise, len(rows))
-        draws[code] = rng.choice(RATES, DRAWS, p=weights)
-        flow[code] = _flow(given[rows], code, float(weights @ RATES), size)
-    share = _true_shares(given, flow)
+        noise = classes[code] = _class_noise(weights, rise, len(rows))
+        draws[code], rates[code] = rng.choice(RATES, DRAWS, p=weights), noise.rate
+        mistaken[code] = _mistaken_for(given[rows], code, mistaken[code])
+    share = _true_shares(given, _flow(rates, mistaken))
     settled, known = _settled(classes, share)
-    draws[[code for code in range(size) if classes[code] is None]] = known
+    few = [code for code in range(size) if classes[code] is None]
+    draws[few], rates[few] = known, known
     value = float(share @ draws.mean(axis=1))
     held = float(share[settled].sum())
     low, high = _ends(draws, share, settled, known)
     low = min(low, value) if held >= HALF else 0.0
     rate = Estimate(value=value, low=low, high=max(high, value), n=len(given), method=METHOD)
-    return Noise(rate, margins(given, probabilities), tuple(classes), held)
+    careful = np.where(settled, rates, np.minimum(rates, known)) if held >= HALF else value
+    suspicion = _suspicion(given, probabilities, _flow(careful, mistaken))
+    return Noise(rate, suspicion, tuple(classes), held)
+
+
+def _suspicion(given: Ints, probabilities: Floats, flow: Floats) -> Floats:
+    """Return (n,) how probable a wrong label is, by Bayes' rule from the noise of the classes.
+
+    It may pass 1 where a label is rarer than even noise would make it.
+    """
+    true = np.clip(np.linalg.lstsq(flow.T, probabilities.T, rcond=None)[0].T, 0, None)
+    true /= np.maximum(true.sum(axis=1, keepdims=True), TINY)
+    rows = np.arange(len(given))
+    wrong = (true * flow.T[given]).sum(axis=1) - true[rows, given] * flow[given, given]
+    chance: Floats = wrong / np.maximum(probabilities[rows, given], TINY)
+    return chance
 
 
 def _posterior(wrong: NDArray[np.bool_]) -> tuple[Floats, float]:
@@ -174,14 +192,18 @@ def _quantiles(weights: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _flow(given: Ints, code: int, rate: float, size: int) -> Floats:
-    """Return (K,) how the true rows of a class are labelled, told from its surer half."""
-    counts = np.bincount(given[: max(len(given) // 2, FEWEST)], minlength=size).astype(np.float64)
-    counts[code] = 0
-    total = counts.sum()
-    share = rate * counts / total if total else counts
-    share[code] = 1 - share.sum()
-    return share
+def _mistaken_for(given: Ints, code: int, otherwise: Floats) -> Floats:
+    """Return (K,) which labels the wrong ones of a class have, told from its surer half."""
+    surer = given[: max(len(given) // 2, FEWEST)]
+    counts = np.bincount(surer[surer != code], minlength=len(otherwise)).astype(np.float64)
+    return counts / counts.sum() if counts.sum() else otherwise
+
+
+def _flow(rates: Floats | float, mistaken: Floats) -> Floats:
+    """Return (K, K) how the rows of each true class are labelled; `rates` are (K,), or all one."""
+    wrong = np.broadcast_to(rates, len(mistaken))
+    flow: Floats = np.diag(1 - wrong) + wrong[:, None] * mistaken
+    return flow
 
 
 def _true_shares(given: Ints, flow: Floats) -> Floats:
@@ -219,7 +241,7 @@ def number_noise(truth: Floats, predicted: Floats) -> Noise:
     is sure, an answer of another row in one of `1 - FAR` cases; so the share r of disagreement is
     carried on to the surest rows as for classes, and divided by that. Wrong answers near the right
     one do not count, and cannot be found. `suspicion` is the distance from the prediction, in units
-    of what is usual for rows predicted alike. Below a robust R² of `SETTLED`, nothing
+    of what is usual for rows predicted alike. Below an R² of `SETTLED`, nothing
     is settled, and the interval begins at 0.
 
     Source: Storey 2002, JRSS B 64, equation 6, for the share of a flat part from its upper end.
@@ -231,9 +253,8 @@ def number_noise(truth: Floats, predicted: Floats) -> Noise:
     weights, _ = _posterior((own > FAR)[surest])
     value = float(weights @ RATES)
     low, high = _quantiles(weights)
-    spread = np.median(np.abs(truth - np.median(truth)))
-    missed = np.median(np.abs(truth - predicted))
-    settled = bool(missed**2 <= (1 - SETTLED) * spread**2)
+    spread = np.abs(truth - np.median(truth)).mean()
+    settled = bool(np.abs(truth - predicted).mean() ** 2 <= (1 - SETTLED) * spread**2)
     rate = Estimate(
         value=min(value / (1 - FAR), 1.0),
         low=min(low, value) / (1 - FAR) if settled else 0.0,

@@ -179,8 +179,8 @@ def _told(
     case: Case, series: list[Series], headline: float, lead: Estimate, rows: int
 ) -> Examination:
     metric = case.primary
-    worst = max(series, key=lambda one: one.usual.value)
     harmed = [one for one in series if one.usual.low > 0]
+    worst = max(harmed or series, key=lambda one: one.usual.value)
     loss = worst.usual
     reading = (
         f"{metric.title} is {metric.format(headline)} on {rows:,} test rows as they are. "

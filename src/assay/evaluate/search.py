@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
 from assay.evaluate.linear import Groups, Mask, midranks, variance
@@ -26,8 +25,10 @@ LEVEL = 0.05
 MOST_VALUES = 12
 MOST_PAIRED = 40
 """Columns whose pairs are looked at: those that tell most by themselves."""
-FINE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-COARSE = (0.25, 0.5, 0.75)
+FINE, WIDTHS = 40, (2, 4, 8)
+"""Numbers are looked at alone in ranges of 5, 10 and 20 % of the rows, which overlap by half."""
+COARSE = 4
+"""Numbers are paired in quarters."""
 CLEAR = 2.5
 """Standard errors from which on a slice's exact chance is worth computing."""
 TRIED = 100
@@ -75,7 +76,8 @@ def row_losses(rows: Rows) -> Floats:
     """
     if rows.classes:
         given = rows.values[np.arange(rows.n), rows.truth]
-        return ((rows.values**2).sum(axis=1) - 2 * given + 1) / 2
+        distance: Floats = ((rows.values**2).sum(axis=1) - 2 * given + 1) / 2
+        return distance
     return midranks(np.abs(rows.error)) / rows.n
 
 
@@ -90,12 +92,12 @@ def search(
     """Return at most `most` slices of one or two columns that cost more than the other rows.
 
     `losses` (n,) is from `row_losses`, `groups` (n,) codes rows that hang together. A slice has at
-    most half of the rows. Once a slice is found its rows are set aside, so that what is then no
-    worse than the rest is not told again.
+    most a third of the rows. Once a slice is found its rows are set aside, so that what is then no
+    worse than the rest is not told again; what is told is worse than all other rows too.
     """
     smallest = smallest_slice(table.height)
     parts = [part for name in table.columns for part in column_parts(table[name], smallest)]
-    board = _Board.of(parts, losses, table.height // 2, smallest)
+    board = _Board.of(parts, losses, table.height // 3, smallest)
     left = np.ones(table.height, dtype=bool)
     suspect = next(board.ranked(left, singles=True), None)
     found: list[Slice] = []
@@ -114,7 +116,7 @@ def search(
 def column_parts(series: pl.Series, smallest: int) -> list[Part]:
     """Return a column's parts of at least `smallest` rows: its values, or ranges of its numbers.
 
-    Numbers give fine ranges with both tails to be looked at alone, and quarters to be paired.
+    Numbers give fine ranges to be looked at alone, and quarters to be paired.
     """
     name = series.name
     if series.dtype.is_nested() or series.dtype == pl.Object:
@@ -129,8 +131,8 @@ def column_parts(series: pl.Series, smallest: int) -> list[Part]:
             parts.append(Part(name, f"{name} = {_short(value)}", mask, paired=True))
     else:
         numbers = as_numbers(series)
-        parts += _ranges(series, numbers, FINE, paired=False)
-        parts += _ranges(series, numbers, COARSE, paired=True)
+        parts += _ranges(series, numbers, FINE, WIDTHS, paired=False)
+        parts += _ranges(series, numbers, COARSE, (1,), paired=True)
     return [part for part in parts if part.mask.sum() >= smallest]
 
 
@@ -140,73 +142,82 @@ def _short(value: object) -> str:
 
 
 def _ranges(
-    series: pl.Series, numbers: Floats, shares: tuple[float, ...], *, paired: bool
+    series: pl.Series, numbers: Floats, pieces: int, widths: tuple[int, ...], *, paired: bool
 ) -> list[Part]:
-    """Return the ranges between the quantiles; of the outer shares each tail as a whole."""
+    """Return ranges of so many pieces wide, each width stepping by half of itself."""
     name = series.name
     known = numbers[np.isfinite(numbers)]
     if len(known) == 0 or known.min() == known.max():
         return []
-    cuts = quantile_cuts(known, np.array(shares))
-    ends = [np.nanmin(cuts)] if paired else cuts[: max(len(cuts) // 3, 1)]
-    starts = [np.nanmax(cuts)] if paired else cuts[-max(len(cuts) // 3, 1) :]
-    parts = [(f"{name} ≤ {written(cut, series)}", numbers <= cut) for cut in ends]
-    parts += [
-        (
-            f"{written(low, series)} < {name} ≤ {written(high, series)}",
-            (low < numbers) & (numbers <= high),
-        )
-        for low, high in pairwise(cuts)
+    cuts = quantile_cuts(known, np.arange(1, pieces) / pieces)
+    edges = np.r_[-np.inf, cuts, np.inf]
+    words = ["", *(written(cut, series) for cut in cuts), ""]
+    if len(cuts) < pieces - 1:  # values that repeat fill several pieces
+        widths = (1, *widths[:1])
+    windows = {
+        (start, start + width)
+        for width in widths
+        for start in range(0, len(edges) - width, max(width // 2, 1))
+        if width < len(edges) - 1
+    }
+    return [
+        Part(name, _range_words(name, words[low], words[high]), mask, paired)
+        for low, high in sorted(windows)
+        for mask in [(edges[low] < numbers) & (numbers <= edges[high])]
     ]
-    parts += [(f"{name} > {written(cut, series)}", numbers > cut) for cut in starts]
-    return [Part(name, words, mask, paired) for words, mask in parts]
+
+
+def _range_words(name: str, low: str, high: str) -> str:
+    if not low:
+        return f"{name} ≤ {high}"
+    return f"{low} < {name} ≤ {high}" if high else f"{name} > {low}"
 
 
 @dataclass(frozen=True)
 class _Board:
     """Every slice looked at: its two parts (twice the same for a single column), rows and losses.
 
-    `looked` is how many single columns' slices and pairs there are.
+    `looked` is how many single columns' slices and pairs there are, `at_first` the chance of each
+    slice before any row was set aside.
     """
 
     parts: list[Part]
     losses: Floats
-    hot: NDArray[np.float32]
     first: Codes
     second: Codes
     counts: Floats
     costs: Floats
+    at_first: Floats
     looked: tuple[int, int]
     smallest: int
 
     @classmethod
     def of(cls, parts: list[Part], losses: Floats, largest: int, smallest: int) -> _Board:
         """Count every part and every pair of parts of two columns; keep those of fitting size."""
-        hot = np.zeros((len(losses), len(parts)), dtype=np.float32)
-        for place, part in enumerate(parts):
-            hot[:, place] = part.mask
+        everyone = np.ones(len(losses), dtype=bool)
         single = np.arange(len(parts))
-        first, second, share = _pairs(parts, hot, losses)
+        alone = _counted(parts, losses, everyone, single, single)
+        first, second, share = _pairs(parts, _chances(*alone, losses))
         first, second = np.r_[single, first], np.r_[single, second]
-        counts, costs = _counted(hot, losses, first, second)
+        counts, costs = _counted(parts, losses, everyone, first, second)
         fits = (counts >= smallest) & (counts <= largest)
-        alone = np.minimum(counts[first], counts[second])
-        fits &= (first == second) | (counts < 0.95 * alone)  # else the pair is its single again
+        fewer = np.minimum(counts[first], counts[second])
+        fits &= (first == second) | (counts < 0.95 * fewer)  # else the pair is its single again
         pairs = int(np.ceil((fits & (first != second)).sum() / share))
         looked = (int((fits & (first == second)).sum()), pairs)
         kept = np.flatnonzero(fits)
         slices = first[kept], second[kept], counts[kept], costs[kept]
-        return cls(parts, losses, hot, *slices, looked, smallest)
+        at_first = _chances(counts[kept], costs[kept], losses)
+        return cls(parts, losses, *slices, at_first, looked, smallest)
 
     def without(self, rows: Mask) -> _Board:
         """Return the board after these rows are set aside."""
-        counts, costs = _counted(self.hot[rows], self.losses[rows], self.first, self.second)
+        counts, costs = _counted(self.parts, self.losses, rows, self.first, self.second)
         return replace(self, counts=self.counts - counts, costs=self.costs - costs)
 
     def ranked(self, left: Mask, *, singles: bool = False) -> Iterator[Slice]:
         """Yield the slices among the rows left, the least likely by chance first."""
-        inside = self.losses[left]
-        chance = _chances(self.counts, self.costs, inside)
+        chance = np.maximum(_chances(self.counts, self.costs, self.losses[left]), self.at_first)
         chance[self.counts < self.smallest] = 1.0
         alone = self.first == self.second
         family = np.where(alone, self.looked[0], self.looked[1])
@@ -233,17 +244,16 @@ class _Board:
         )
 
 
-def _pairs(
-    parts: list[Part], hot: NDArray[np.float32], losses: Floats
-) -> tuple[Codes, Codes, float]:
-    """Return the pairs of parts of two columns, and the share that they are of all such pairs."""
+def _pairs(parts: list[Part], chance: Floats) -> tuple[Codes, Codes, float]:
+    """Return the pairs of parts of two columns, and the share that they are of all such pairs.
+
+    `chance` (parts,) tells which columns to take where there are too many.
+    """
     columns = np.array([part.column for part in parts], dtype=object)
     paired = np.flatnonzero([part.paired for part in parts])
     chosen = paired
     names = list(dict.fromkeys(columns[paired]))
     if len(names) > MOST_PAIRED:
-        single = np.arange(len(parts))
-        chance = _chances(*_counted(hot, losses, single, single), losses)
         names.sort(key=lambda name: float(chance[columns == name].min()))
         chosen = paired[np.isin(columns[paired], names[:MOST_PAIRED])]
     one, two = np.triu_indices(len(chosen), 1)
@@ -254,19 +264,23 @@ def _pairs(
 
 
 def _counted(
-    hot: NDArray[np.float32], losses: Floats, first: Codes, second: Codes
+    parts: list[Part], losses: Floats, rows: Mask, first: Codes, second: Codes
 ) -> tuple[Floats, Floats]:
-    """Return the rows of the slices and the sums of their losses."""
-    used = np.unique(np.r_[first[first != second], second[first != second]])
-    place = np.zeros(hot.shape[1], dtype=np.int64)
-    place[used] = np.arange(len(used))
-    part = hot[:, used]
-    cost = losses.astype(np.float32)
-    both, costs = part.T @ part, (part * cost[:, None]).T @ part
+    """Return how many of the rows are in each slice, and the sums of their losses."""
+    counts, costs = np.zeros(len(first)), np.zeros(len(first))
     alone = first == second
-    counts = np.where(alone, hot.sum(axis=0)[first], both[place[first], place[second]])
-    summed = np.where(alone, (cost @ hot)[first], costs[place[first], place[second]])
-    return counts.astype(np.float64), summed.astype(np.float64)
+    for place in np.flatnonzero(alone):
+        inside = losses[parts[first[place]].mask & rows]
+        counts[place], costs[place] = len(inside), inside.sum()
+    used = np.unique(np.r_[first[~alone], second[~alone]])
+    if len(used):
+        column = np.zeros(len(parts), dtype=np.int64)
+        column[used] = np.arange(len(used))
+        hot = np.column_stack([parts[at].mask[rows] for at in used]).astype(np.float32)
+        cost = losses[rows].astype(np.float32)[:, None]
+        across = column[first[~alone]], column[second[~alone]]
+        counts[~alone], costs[~alone] = (hot.T @ hot)[across], ((hot * cost).T @ hot)[across]
+    return counts, costs
 
 
 def _chances(counts: Floats, costs: Floats, losses: Floats) -> Floats:

@@ -56,7 +56,8 @@ def places(column: pl.Series) -> Floats:
     if not known.any() or np.ptp(rank[known]) == 0:
         return np.zeros(len(column))
     rank[known] = (rank[known] - rank[known].mean()) / rank[known].std()
-    return np.nan_to_num(rank)
+    found: Floats = np.nan_to_num(rank)
+    return found
 
 
 def tilt(place: Floats, by: float) -> Floats:
@@ -68,7 +69,8 @@ def tilt(place: Floats, by: float) -> Floats:
 
     def weights(slope: float) -> Floats:
         raw: Floats = np.exp(slope * place - np.max(slope * place))
-        return raw / raw.mean()
+        mean_one: Floats = raw / raw.mean()
+        return mean_one
 
     def missed(slope: float) -> float:
         return float((weights(slope) * place).mean()) - by
@@ -76,6 +78,15 @@ def tilt(place: Floats, by: float) -> Floats:
     if not place.any() or missed(STEEPEST) < 0:
         return weights(STEEPEST if place.any() else 0.0)
     return weights(float(brentq(missed, 0.0, STEEPEST, xtol=1e-6)))
+
+
+def along_with(frame: pl.DataFrame, answers: Predictions) -> list[str]:
+    """Return the columns that vary, those first whose ranks the answers go along with most."""
+    heard = answers.values.reshape(frame.height, -1)
+    heard = heard - heard.mean(axis=0)
+    ranked = {column.name: places(column) for column in frame}
+    strength = {name: float(((place @ heard) ** 2).sum()) for name, place in ranked.items()}
+    return sorted((n for n in ranked if ranked[n].any()), key=lambda name: -strength[name])
 
 
 def worst_tail(
@@ -89,12 +100,8 @@ def worst_tail(
     if frame.height < FEWEST or metric.unfit(truth, len(answers.classes), code):
         return None
     rows = Rows.of(truth, answers, code)
-    ranked = {column.name: places(column) for column in frame}
-    heard = answers.values.reshape(frame.height, -1)
-    heard = heard - heard.mean(axis=0)
-    strength = {n: float(((place @ heard) ** 2).sum()) for n, place in ranked.items()}
-    main = sorted((n for n in ranked if ranked[n].any()), key=lambda n: -strength[n])
-    tails = [Tail(name, high) for name in main[:MAIN_COLUMNS] for high in (True, False)]
+    ranked = {name: places(frame[name]) for name in along_with(frame, answers)[:MAIN_COLUMNS]}
+    tails = [Tail(name, high) for name in ranked for high in (True, False)]
     if not tails:
         return None
     weights = [

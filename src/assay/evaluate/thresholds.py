@@ -15,7 +15,7 @@ from assay.evaluate.rules import FEWEST, Ladder, Rule, ladder, rule_of
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.operate import two_classes
-from assay.records.report import Curve, Estimate, Examination
+from assay.records.report import Estimate, Examination
 from assay.records.spec import AnswersSection
 
 Floats = NDArray[np.float64]
@@ -121,7 +121,6 @@ def examine(case: Case) -> Examination | None:
             "At the chosen threshold": _confusion(problem.positive, positive, called),
             "Other thresholds": _lines(score, positive, costs),
         },
-        curves=(_curve(score, positive),) if positive.any() else (),
     )
 
 
@@ -265,20 +264,3 @@ def _lines(score: Floats, positive: Mask, costs: tuple[float, float]) -> tuple[d
             }
         )
     return tuple(lines)
-
-
-def _curve(score: Floats, positive: Mask) -> Curve:
-    """Return precision and recall against the threshold."""
-    at = np.linspace(0.02, 0.98, 49)
-    called = np.array([(score >= t).sum() for t in at], dtype=np.float64)
-    hits = np.array([((score >= t) & positive).sum() for t in at], dtype=np.float64)
-    some = called > 0
-    data = {
-        "x": at[some].round(4).tolist(),
-        "y": (hits[some] / called[some]).round(4).tolist(),
-        "baseline_x": at[some].round(4).tolist(),
-        "baseline_y": (hits[some] / positive.sum()).round(4).tolist(),
-        "x_label": "Threshold",
-        "y_label": "Precision (line), recall (second line)",
-    }
-    return Curve(kind="precision_recall", title="Precision and recall by threshold", data=data)

@@ -14,7 +14,7 @@ from assay.evaluate.linear import Groups, Mask, critical, variance
 from assay.evaluate.search import Searched, Slice, row_losses, search
 from assay.evaluate.slices import one_slice
 from assay.kernel.family import Predictions
-from assay.metrics import Metric
+from assay.metrics import METRICS, Metric
 from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Estimate, Examination
 
@@ -150,14 +150,14 @@ def _serious(told: _Told) -> bool:
 
 
 def _amount(value: float, rows: _Rows) -> str:
-    return f"{value:.1%}" if rows.answered.classes else f"{value:,.4g}"
+    return f"{value:.1%}" if rows.answered.classes else METRICS["mae"].format(value)
 
 
 def _points(estimate: Estimate, rows: _Rows) -> str:
     if rows.answered.classes:
         ends = [f"{100 * end:.0f}" for end in (estimate.low, estimate.high)]
         return f"between {ends[0]} and {ends[1]} points"
-    return f"between {estimate.low:,.3g} and {estimate.high:,.3g}"
+    return f"between {_amount(estimate.low, rows)} and {_amount(estimate.high, rows)}"
 
 
 def _line(told: _Told, rows: _Rows, case: Case) -> dict[str, Any]:
@@ -178,7 +178,8 @@ def _line(told: _Told, rows: _Rows, case: Case) -> dict[str, Any]:
     }
     if told.expected is not None:
         line["The model expected"] = _amount(told.expected, rows)
-    line["Chance of a false alarm"] = f"{max(told.slice.p_adjusted, 1e-4):.2g}"
+    chance = told.slice.p_adjusted
+    line["Chance of a false alarm"] = "under 0.1%" if chance < 0.001 else f"{chance:.1%}"
     return line
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from assay.evaluate.compare import compare, compare_all
 from assay.evaluate.curves import curves
@@ -161,7 +162,9 @@ def _comparisons(
 ) -> tuple[Comparison, ...]:
     """Compare by every metric, with the baseline and with the model that is live."""
     found: list[Comparison] = []
-    rivals = [(fitted.baseline.candidate.name, given.baseline, "baseline")]
+    rivals: list[tuple[str, Predictions, Literal["baseline", "champion"]]] = [
+        (fitted.baseline.candidate.name, given.baseline, "baseline")
+    ]
     if rival is not None:
         rivals.append((rival.name, rival.answers, "champion"))
     for name, answers, against in rivals:

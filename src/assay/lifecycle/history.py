@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.errors import UsageError
 from assay.kernel.store import get_record
+from assay.lifecycle.pitfalls import judged
 from assay.records.audit import Audit
 from assay.records.base import AnyRecord
 from assay.records.decision import Decision
@@ -121,7 +122,7 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
     package = may("package", Package)
     engine = must("engine", Engine)
     report = may("evaluate", Report)
-    return RunView(
+    found = RunView(
         run=entry.run,
         project=get_record(workspace.store, entry.spec, ProjectSpec),
         snapshot=must("snapshot", DataSnapshot),
@@ -153,6 +154,7 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
             *sorted(engine.libraries.items()),
         ),
     )
+    return judged(found, events)
 
 
 def test_reads(events: Iterable[Event], test: str) -> int:

@@ -16,8 +16,11 @@ from assay.metrics import get
 from assay.records.audit import Finding
 from assay.records.decision import GateResult
 from assay.records.fitted import Trial
-from assay.records.report import Estimate
+from assay.records.report import Estimate, Examination
 from assay.report.html import render_html
+from assay.report.hypothesis import why
+from assay.report.numbers import Text, plain_numbers
+from assay.report.plain import render_plain
 from assay.report.view import RunView
 from assay.stores.faults import explained
 from assay.stores.workspace import Workspace, default_location, open_workspace
@@ -61,17 +64,20 @@ class RunResult:
         """Return the folder of the package, None when the run made none."""
         return self.workspace.root / self.view.package.path if self.view.package else None
 
-    def report(self, path: str | Path | None = None) -> Path:
+    def report(self, path: str | Path | None = None, *, plain: bool = False) -> Path:
         """Write the HTML report and return where it lies (by default in the store's reports).
 
-        Raises StoreError when there is no room or no right to write.
+        With `plain` it is the page for readers who are not technical. Raises StoreError when there
+        is no room or no right to write.
         """
-        target = Path(path) if path else self.workspace.folder("reports") / f"{self.run}.html"
+        name = f"{self.run}.plain.html" if plain else f"{self.run}.html"
+        target = Path(path) if path else self.workspace.folder("reports") / name
+        render = render_plain if plain else render_html
         draft = target.with_name(f".{target.name}.{os.getpid()}")
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                draft.write_text(render_html(self.view), encoding="utf-8")
+                draft.write_text(render(self.view), encoding="utf-8")
                 draft.replace(target)
             finally:
                 draft.unlink(missing_ok=True)
@@ -103,6 +109,23 @@ class RunResult:
             },
             "peak_rss_mb": self.entry.data.get("peak_rss_mb", 0),
             "test_reads": view.test_reads,
+            **self._judgement(),
+        }
+
+    def _judgement(self) -> dict[str, Any]:
+        view, explained = self.view, why(self.view)
+        return {
+            "looks": view.report.looks if view.report else 0,
+            "examinations": [_short(e) for e in view.report.examinations] if view.report else [],
+            "comparisons": [plain(c) for c in view.report.comparisons] if view.report else [],
+            "why": {
+                "found": [_said(text) for text in explained.found],
+                "hypothesis": [_said(text) for text in explained.guess],
+            }
+            if explained
+            else None,
+            "checklist": [vars(line) for line in view.checklist],
+            "pitfalls": [vars(line) for line in view.pitfalls],
         }
 
     def _models(self) -> dict[str, Any]:
@@ -199,6 +222,16 @@ def _entry(trial: Trial) -> dict[str, Any]:
         "seconds": trial.seconds,
         "note": trial.note,
     }
+
+
+def _short(found: Examination) -> dict[str, Any]:
+    """Return an examination without its tables and plots, which the report shows."""
+    keys = ("name", "title", "concern", "reading", "advice", "numbers")
+    return {key: plain(getattr(found, key)) for key in keys}
+
+
+def _said(text: Text) -> dict[str, Any]:
+    return {"text": str(text), "numbers": plain_numbers(text)}
 
 
 def open_run(reference: str = "last", store: str | Path | None = None) -> RunResult:

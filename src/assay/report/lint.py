@@ -99,6 +99,10 @@ def _judge(shown: str, record: str, form: str, records: Mapping[str, Any]) -> st
         if form == "place":
             resolve(records, shown)
             right = True
+        elif form == "key":
+            resolve(records, record)
+            name = record.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+            right = _quotes(shown, plain(name))
         elif form == "moment":
             right = shown == moment(resolve(records, record))
         elif form == "quote":

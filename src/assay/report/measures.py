@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from assay.records.report import Estimate
 from assay.report import figures
 from assay.report.numbers import HUNDRED, Book, Num, Text, say
-from assay.report.text import capital
+from assay.report.text import capital, number
 from assay.report.words import METRIC_TERMS
 
 
@@ -24,15 +24,18 @@ class Measure:
         """Return what is counted, with the hundred marked as the scale that it is."""
         return say(capital(self.words), hundred=HUNDRED)
 
-    def number(self, book: Book, *steps: object) -> Num:
-        """Return the number at a place in this measure."""
+    def number(self, book: Book, *steps: object, gap: bool = False) -> Num:
+        """Return the number at a place in this measure; a `gap` of two keeps a digit."""
+        if self.form == "hundred" and gap:
+            return book.num(*steps, form="hundred", show=lambda value: number(round(value, 1)))
         if self.form == "hundred":
             return book.cases(*steps)
         return book.num(*steps, show=lambda value: figures.value(self.metric, value))
 
-    def said(self, book: Book, *steps: object) -> Text:
-        """Return an estimate or a gate with both ends of its interval: `53 (49 to 57)`."""
-        value, low, high = (self.number(book, *steps, key) for key in ("value", "low", "high"))
+    def said(self, book: Book, *steps: object, gap: bool = False) -> Text:
+        """Return an estimate or a gate with its interval: `53 (between 49 and 57)`."""
+        keys = ("value", "low", "high")
+        value, low, high = (self.number(book, *steps, key, gap=gap) for key in keys)
         if low.exact == high.exact:
             return say("{value}", value=value)
         return say("{value} (between {low} and {high})", value=value, low=low, high=high)

@@ -200,6 +200,12 @@ class Book:
         record = place(*steps)
         return Quote(cut(resolve(self.records, record), limit), record)
 
+    def key(self, *steps: object, limit: int = 60) -> Quote:
+        """Return the name under which something stands, the last of the steps."""
+        record = place(*steps)
+        resolve(self.records, record)
+        return Quote(cut(steps[-1], limit), record, "key")
+
     def sentence(self, *steps: object, limit: int = 400) -> Quote:
         """Return the words at a place as a sentence, with a capital letter and a full stop."""
         quoted = self.quote(*steps, limit=limit)

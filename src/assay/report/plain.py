@@ -21,6 +21,9 @@ SIMPLE = {
 }
 """What the simple way does, by its kind."""
 
+EVEN = 0.5
+"""The threshold that nobody chose."""
+
 VERDICTS = {
     "accepted": "It met every rule that was set before it was made.",
     "rejected": "It broke a rule that was set before it was made.",
@@ -139,21 +142,7 @@ def _answers(book: Book, view: RunView) -> Part:
 def _kind(book: Book, view: RunView) -> Text:
     """Say what an answer is."""
     if view.problem.positive is not None:
-        positive = book.quote("problem", "positive")
-        even = view.fitted is None or view.fitted.signature.operating.threshold == 0.5
-        if even:
-            return say(
-                "It gives the chance of “{positive}”, and says “{positive}” when that is more "
-                "likely than not.",
-                positive=positive,
-            )
-        return say(
-            "It gives the chance of “{positive}”, and says “{positive}” from {threshold} in "
-            "{hundred} on.",
-            positive=positive,
-            threshold=book.cases("fit", "signature", "operating", "threshold"),
-            hundred=HUNDRED,
-        )
+        return _from_when(book, view)
     if view.problem.classes:
         return say(
             "It names one of {classes} answers, with a chance for each.",
@@ -163,6 +152,43 @@ def _kind(book: Book, view: RunView) -> Text:
         "It answers with a number, and with a range that the true one should mostly lie in."
         if view.fitted and view.fitted.signature.interval
         else "It answers with a number."
+    )
+
+
+def _from_when(book: Book, view: RunView) -> Text:
+    """Say from which chance on the answer is the positive class."""
+    positive = book.quote("problem", "positive")
+    at = ("fit", "signature", "operating")
+    chosen = view.fitted.signature.operating if view.fitted else None
+    if chosen is not None and chosen.thresholds:
+        groups = [
+            say(
+                "“{group}” from {threshold}",
+                group=book.key(*at, "thresholds", group),
+                threshold=book.cases(*at, "thresholds", group),
+            )
+            for group in chosen.thresholds
+        ]
+        return say(
+            "It gives the chance of “{positive}”. From which chance on it says “{positive}” "
+            "depends on “{column}”: for {groups} in {hundred} on.",
+            positive=positive,
+            column=book.quote(*at, "group"),
+            groups=join(groups, ", for "),
+            hundred=HUNDRED,
+        )
+    if chosen is None or chosen.threshold == EVEN:
+        return say(
+            "It gives the chance of “{positive}”, and says “{positive}” when that is more likely "
+            "than not.",
+            positive=positive,
+        )
+    return say(
+        "It gives the chance of “{positive}”, and says “{positive}” from {threshold} in {hundred} "
+        "on.",
+        positive=positive,
+        threshold=book.cases(*at, "threshold"),
+        hundred=HUNDRED,
     )
 
 

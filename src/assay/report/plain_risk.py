@@ -61,7 +61,9 @@ def _troubles(book: Book, view: RunView, index: int, one: Examination) -> Text |
         say(
             "{trouble} ({loss})",
             trouble=TROUBLES[name],
-            loss=asked.number(book, "evaluate", "examinations", index, "numbers", name, "value"),
+            loss=asked.number(
+                book, "evaluate", "examinations", index, "numbers", name, "value", gap=True
+            ),
         )
         for name in harmful
     ]
@@ -153,8 +155,9 @@ def _threshold(book: Book, index: int, asked: GateSpec | None) -> Text:
 
 
 def _found(book: Book, index: int, metric: str, asked: GateSpec | None) -> Text:
-    said = measure(metric).said(book, "judge", "gates", index)
-    return say("ahead by {said}", said=said) if asked and asked.beats else said
+    ahead = asked is not None and asked.beats is not None
+    said = measure(metric).said(book, "judge", "gates", index, gap=ahead)
+    return say("ahead by {said}", said=said) if ahead else said
 
 
 def _looks(book: Book, view: RunView) -> Iterator[Text]:

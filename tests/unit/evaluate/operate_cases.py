@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 import polars as pl
 from scipy.special import expit
@@ -106,9 +105,3 @@ def grouped(
     truth = (rng.random(n) < expit(z)).astype(np.int64)
     given = np.where(group == "b", slope_b * z + help_b, z)
     return truth, two_classes(expit(given), 1), pl.DataFrame({"sex": group})
-
-
-def is_plain(found: Any) -> bool:
-    """Return True when a record can be written as JSON and holds nothing but finite numbers."""
-    text = msgspec.json.encode(found).decode()
-    return "null" not in text.split('"note"')[0] and "NaN" not in text

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from operate_cases import is_plain, make_case
+from operate_cases import make_case
 from scipy.special import expit
 
 from assay.evaluate.adversarial import examine
 from assay.evaluate.moves import Asked, Column, Move
 from assay.kernel.family import Predictions
+from assay.records.base import from_json, to_json
+from assay.records.report import Examination
 
 
 def two(score):
@@ -59,7 +61,7 @@ def test_the_share_of_flips_is_that_of_the_rows_near_the_border():
     (line,) = found.tables["Columns that flip most"]
     assert line["Column"] == "a"
     assert "switch_rate" not in found.numbers
-    assert is_plain(found)
+    assert from_json(to_json(found), Examination) == found
     assert found == examine(case_of(even(), predict))
 
 
@@ -161,3 +163,13 @@ def test_moves_keep_the_type_of_the_column():
     moves = [Move(columns[0], value=True), Move(columns[1], value=columns[1].at(0.5))]
     for move in moves:
         assert move.apply(table[move.column.name]).dtype == table[move.column.name].dtype
+
+
+def test_of_many_columns_those_that_matter_are_changed():
+    def predict(frame):
+        return two(expit(20 * (frame["x90"].to_numpy() - 0.5)))
+
+    wide = even(200, tuple(f"x{i}" for i in range(100)))
+    found = examine(case_of(wide, predict))
+    assert found.numbers["flip_rate"].value > 0.05
+    assert [line["Column"] for line in found.tables["Columns that flip most"]] == ["x90"]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.signal import lfilter
 
 from assay.errors import DataError
-from assay.evaluate import compare
+from assay.evaluate.compare import compare, compare_all, holm
 from assay.kernel.family import Predictions
 from assay.metrics import get
 
@@ -59,13 +60,64 @@ def test_pairing_makes_the_interval_narrower():
     assert paired.high - paired.low < 0.6 * (broken.difference.high - broken.difference.low)
 
 
-def test_accuracy_takes_mcnemars_exact_test():
+def test_accuracy_takes_mcnemars_mid_p():
     truth, one, other = rivals(300, 3, gain=2)
     right = [(answers.codes(1) == truth) for answers in (one, other)]
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    expected = stats.binomtest(min(only), sum(only)).pvalue
+    exact = stats.binomtest(min(only), sum(only)).pvalue
     found = compare(get("accuracy"), truth, one, other, positive_code=1)
-    assert found.p_value == pytest.approx(expected)
+    assert found.p_value == pytest.approx(exact - stats.binom(sum(only), 0.5).pmf(min(only)))
+
+
+def test_a_mean_of_losses_is_compared_nearly_by_the_paired_t_test():
+    truth, one, other = rivals(2_000, 8, gain=1.05)
+    loss = [-np.log(answers.values[np.arange(2_000), truth]) for answers in (one, other)]
+    expected = stats.ttest_rel(*loss)
+    found = compare(get("log_loss"), truth, one, other, positive_code=1)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=0.1)
+    low, high = expected.confidence_interval()
+    assert found.difference.low == pytest.approx(-high, rel=0.05)
+    assert found.difference.high == pytest.approx(-low, rel=0.05)
+
+
+def test_another_threshold_makes_other_labels():
+    truth, one, _ = rivals(200, 9)
+    moved = Predictions(one.values, threshold=0.3)
+    found = compare(get("recall"), truth, moved, one, positive_code=1)
+    assert found.difference.value > 0
+    assert found.p_value < 0.05
+
+
+def test_all_metrics_are_compared_with_one_allowance():
+    truth, one, other = rivals(300, 10, gain=1.3)
+    metrics = [get(name) for name in ("roc_auc", "f1", "log_loss", "latency_p99")]
+    found = compare_all(metrics, truth, one, other, against="champion", positive_code=1)
+    assert [c.metric for c in found] == ["roc_auc", "f1", "log_loss"]
+    assert {c.against for c in found} == {"champion"}
+    p_values = sorted((c.p_value, c.p_adjusted) for c in found)
+    assert p_values[0][1] == pytest.approx(min(1, 3 * p_values[0][0]))
+    assert all(adjusted >= p for p, adjusted in p_values)
+    one_class = np.ones(10, dtype=np.int64)
+    few = compare_all(metrics, one_class, two(np.full(10, 0.6)), two(np.full(10, 0.4)))
+    assert [c.metric for c in few] == ["log_loss"]
+    assert compare_all([], truth, one, other) == ()
+
+
+def test_holm_is_the_published_example():
+    # Holm 1979: sorted p times the number not yet rejected, never falling.
+    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]).tolist() == []
+
+
+def test_lasting_errors_widen_a_difference_in_time():
+    rng = np.random.default_rng(11)
+    truth = 10 + rng.normal(size=900)
+    drift = lfilter([1], [1, -0.9], rng.normal(size=900))
+    models = Predictions(truth + drift), Predictions(truth + rng.normal(size=900) * 2)
+    naive = compare(get("mae"), truth, *models).difference
+    honest = compare(get("mae"), truth, *models, times=np.arange(900)).difference
+    assert honest.method.endswith("by blocks of time")
+    assert honest.high - honest.low > 1.3 * (naive.high - naive.low)
 
 
 def test_the_same_predictions_do_not_differ():

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from operate_cases import is_plain, make_case, scores
+from operate_cases import make_case, scores
 
 from assay.evaluate import learning_curve
 from assay.evaluate.diagnosis import examine, gain, labelled_parts, squared_parts
 from assay.metrics import get
+from assay.records.base import from_json, to_json
 from assay.records.fitted import Candidate, Trial
+from assay.records.report import Examination
 
 ROWS = np.array([500.0, 1250.0, 2500.0, 5000.0])
 
@@ -92,7 +94,7 @@ def test_a_curve_that_falls_wants_more_rows():
     assert gained.low <= law(5000) - law(10_000) <= gained.high
     assert "More rows would help" in found.reading
     assert "collect more rows" in found.advice.lower()
-    assert is_plain(found)
+    assert from_json(to_json(found), Examination) == found
 
 
 def test_a_curve_that_has_met_is_too_simple_or_the_columns_tell_no_more():

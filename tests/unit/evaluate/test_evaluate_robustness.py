@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from operate_cases import is_plain, make_case
+from operate_cases import make_case
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
@@ -17,6 +17,8 @@ from assay.evaluate.strains import STRAINS, Bench
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.weighted import Rows
+from assay.records.base import from_json, to_json
+from assay.records.report import Examination
 
 SLOPE = 1.5
 
@@ -119,7 +121,7 @@ def test_a_column_that_the_model_ignores_costs_nothing():
     assert losses == sorted(losses)
     assert losses[-1] > 3 * losses[0] > 0
     assert set(found.numbers) == {f"robustness_{s.name}" for s in STRAINS} | {"robustness_shift"}
-    assert is_plain(found)
+    assert from_json(to_json(found), Examination) == found
 
 
 def test_twice_the_same():
@@ -217,7 +219,8 @@ def test_odd_tables_get_a_smaller_answer():
     many = fifty(table)
     codes = np.random.default_rng(0).integers(0, 50, 200)
     crowd = replace(make_case(codes, many.values, table, classes=many.classes), predict=fifty)
-    assert is_plain(examine(crowd))
+    crowded = examine(crowd)
+    assert from_json(to_json(crowded), Examination) == crowded
     unknown = replace(case_of(200), oof=Predictions(np.full((200, 2), np.nan), ("no", "yes")))
     assert "robustness_shift" not in examine(unknown).numbers
     grouped = examine(case_of(200, groups=np.repeat(np.arange(50), 4)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from report_parts import sha
 from report_views import binary_view, stopped_view
 
-from assay.lifecycle.pitfalls import checklist, judged, pitfalls, readings, summary
+from assay.data.audit import CODES
+from assay.lifecycle.pitfalls import LEAKS, checklist, judged, pitfalls, readings, summary
 from assay.records.audit import Audit, Finding
 from assay.records.event import Draft, Event, make_event
 from assay.records.report import Examination
@@ -120,16 +122,21 @@ def test_looks_of_the_report_count_too() -> None:
 @pytest.mark.parametrize(
     ("code", "id_"),
     [
-        ("LEAK-TARGET", "LEAK-COLUMN"),
-        ("LEAK-JOINT", "LEAK-COLUMN"),
-        ("LABEL-COPY", "LEAK-COLUMN"),
-        ("DUPLICATE-ROWS-SPLIT", "LEAK-ROWS"),
-        ("NEAR-DUPLICATES-SPLIT", "LEAK-ROWS"),
-        ("TEST-IS-TRAIN", "LEAK-ROWS"),
-        ("GROUP-OVERLAP", "LEAK-ENTITY"),
-        ("TIME-ORDER", "LEAK-TIME"),
-        ("ROW-ORDER", "LEAK-ORDER"),
-        ("ID-COLUMN", "LEAK-ORDER"),
+        ("LEAK-TARGET", "COLUMNS"),
+        ("LEAK-JOINT", "COLUMNS"),
+        ("LABEL-COPY", "COLUMNS"),
+        ("DUPLICATE-ROWS-SPLIT", "ROWS"),
+        ("NEAR-DUPLICATES-SPLIT", "ROWS"),
+        ("TEST-IS-TRAIN", "ROWS"),
+        ("GROUP-OVERLAP", "ENTITIES"),
+        ("TIME-ORDER", "TIME"),
+        ("ROW-ORDER", "ORDER"),
+        ("ID-COLUMN", "ORDER"),
+        ("LEAK-ID", "ORDER"),
+        ("LEAK-AFTER", "TIME"),
+        ("LEAK-FUTURE", "TIME"),
+        ("PREPARED-ON-ALL", "PREPARED"),
+        ("LEAK-ENCODED", "PREPARED"),
     ],
 )
 def test_a_finding_breaks_its_line_unless_a_person_answers_for_it(code: str, id_: str) -> None:
@@ -142,31 +149,39 @@ def test_a_finding_breaks_its_line_unless_a_person_answers_for_it(code: str, id_
     assert "“I know.”" in taken.sentence
 
 
+def test_every_leak_that_the_audit_knows_has_one_line() -> None:
+    kinds = re.compile(r"(LEAK|LABEL-COPY|DUPLICATE|NEAR|TEST-IS|GROUP|TIME|ROW|ID|PREPARED)\b.*")
+    leaks = [code for code in CODES if kinds.match(code)]
+    assert len(leaks) > 10
+    for code in leaks:
+        assert sum(bool(re.fullmatch(codes, code)) for _, _, codes in LEAKS) == 1, code
+
+
 def test_the_seal_is_older_than_the_first_reading() -> None:
     view = binary_view()
     mine = Reading(at="2026-11-22T07:48:20+00:00", run="r", seal=view.seal_digest)
-    assert line(replace(view, readings=(mine,)), "SEAL-FIRST").state == "satisfied"
+    assert line(replace(view, readings=(mine,)), "SEALED").state == "satisfied"
     early = replace(mine, at="2026-11-22T07:00:00+00:00")
-    assert line(replace(view, readings=(early,)), "SEAL-FIRST").state == "hit"
+    assert line(replace(view, readings=(early,)), "SEALED").state == "hit"
 
 
 def test_python_of_the_projects_own_leaves_fitting_open() -> None:
     view = binary_view()
-    assert line(view, "FIT-INSIDE").state == "satisfied"
+    assert line(view, "FITTED").state == "satisfied"
     own = change(view.project, features=FeaturesSection(transform="features:add"))
-    assert line(replace(view, project=own), "FIT-INSIDE").state == "open"
+    assert line(replace(view, project=own), "FITTED").state == "open"
 
 
 def test_test_rows_that_disagree_with_training_are_told() -> None:
     view = binary_view()
-    assert line(view, "FIT-AGREES").state == "satisfied"
+    assert line(view, "CONFIRMED").state == "satisfied"
     assert view.leaderboard is not None
     lucky = replace(view, leaderboard=change(view.leaderboard, score=0.93))
-    found = line(lucky, "FIT-AGREES")
+    found = line(lucky, "CONFIRMED")
     assert found.state == "hit"
     assert "0.930 in training, 0.846 (0.825 to 0.867) on test rows" in found.sentence
     humble = replace(view, leaderboard=change(view.leaderboard, score=0.7))
-    assert line(humble, "FIT-AGREES").state == "satisfied"
+    assert line(humble, "CONFIRMED").state == "satisfied"
 
 
 def test_for_an_error_a_smaller_score_in_training_is_the_lucky_one() -> None:
@@ -174,26 +189,26 @@ def test_for_an_error_a_smaller_score_in_training_is_the_lucky_one() -> None:
     assert view.leaderboard is not None
     for score, state in ((0.05, "hit"), (0.3, "satisfied")):
         board = change(view.leaderboard, metric="brier", score=score)
-        assert line(replace(view, leaderboard=board), "FIT-AGREES").state == state
+        assert line(replace(view, leaderboard=board), "CONFIRMED").state == state
 
 
 @pytest.mark.parametrize(("concern", "state"), [("serious", "hit"), ("none", "satisfied")])
 def test_learning_by_heart(concern: str, state: str) -> None:
     view = binary_view()
     assert view.report is not None
-    assert line(view, "FIT-HEART").state == "open"
+    assert line(view, "BY-HEART").state == "open"
     found = Examination(name="learning", title="x", reading="So it is.", concern=concern)  # type: ignore[arg-type]
     report = change(view.report, examinations=(found,))
-    told = line(replace(view, report=report), "FIT-HEART")
+    told = line(replace(view, report=report), "BY-HEART")
     assert (told.state, told.sentence) == (state, "So it is.")
 
 
 def test_a_stopped_run_is_judged_too() -> None:
     view = judged(stopped_view(), ())
     states = {one.id: one.state for one in (*view.checklist, *view.pitfalls)}
-    assert states["LEAK-COLUMN"] == "hit"
+    assert states["COLUMNS"] == "hit"
     assert states["PIT-07"] == "satisfied"
-    assert states["FIT-AGREES"] == "open"
+    assert states["CONFIRMED"] == "open"
     assert states["PIT-03"] == "hit"
 
 

@@ -15,6 +15,8 @@ from report_views import binary_view, stopped_view
 
 from assay.records.fitted import Operating
 from assay.report import RunView
+from assay.report.lint import unsupported
+from assay.report.numbers import records_of
 from assay.report.plain import render_plain
 from assay.report.plain_part import hundred
 
@@ -112,6 +114,18 @@ def test_another_threshold_is_told() -> None:
     signature = change(view.fitted.signature, operating=Operating(threshold=0.31))
     text = said(replace(view, fitted=change(view.fitted, signature=signature)))
     assert "says “Yes” from 31 in 100 on" in text
+
+
+def test_thresholds_of_groups_are_told() -> None:
+    view = binary_view()
+    assert view.fitted is not None
+    operating = Operating(group="sex", thresholds={"a/b": 0.672, "Male": 0.746})
+    signature = change(view.fitted.signature, operating=operating)
+    found = replace(view, fitted=change(view.fitted, signature=signature))
+    assert "depends on “sex”: for “a/b” from 67, for “Male” from 75 in 100 on." in said(found)
+    assert unsupported(render_plain(found), records_of(found)) == []
+    false = render_plain(found).replace(">a/b<", ">a/c<")
+    assert len(unsupported(false, records_of(found))) == 1
 
 
 @pytest.mark.parametrize("name", ["binary", "multiclass", "regression", "stopped"])

@@ -117,6 +117,7 @@ def audit(
     """
     subject = Subject(problem, snapshot, table, parts, policy, tuple(gates))
     found = [finding for check in CHECKS for finding in check.find(subject)] + list(extra)
+    found = privacy.veiled(found, table)
     judged = [_accepted(finding, accept) for finding in found] + list(_unused(found, accept))
     judged.sort(key=lambda finding: _ORDER[finding.severity])
     return Audit(findings=tuple(judged), checks=tuple(check.name for check in CHECKS))

@@ -8,7 +8,7 @@ say the same, such as a town and its postcode, are not counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -97,6 +97,11 @@ def finest(table: pl.DataFrame) -> Ints:
     head = table.head(MOST_ROWS)
     distinct = np.array([column.n_unique() for column in head.iter_columns()])
     return np.asarray(np.argsort(-distinct, kind="stable"))
+
+
+def chosen(table: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """Return some columns; a name is no pattern here, whatever signs it is made of."""
+    return pl.DataFrame([table[name] for name in names])
 
 
 def hashes_of(table: pl.DataFrame) -> Hashes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assay.data.audit.chance import Bools, Hashes, chance_of, hashes_of, keys_of
+from assay.data.audit.chance import Bools, Hashes, chance_of, chosen, hashes_of, keys_of
 from assay.data.audit.columns import ENTITY_NAME, ID_NAME, id_like
 from assay.data.audit.leakage import given_away
 from assay.data.audit.score import Floats, Ints
@@ -40,7 +40,7 @@ MOST_OF_TEST = 0.2
 """The same from which it can decide a verdict."""
 BEYOND = 5.0
 """Times the share expected by chance."""
-TELLING, DECIDING = 0.25, 0.9
+TELLING, DECIDING = 0.3, 0.9
 """Chance-corrected agreement of an entity's answers from which it matters, and decides."""
 
 
@@ -102,9 +102,8 @@ def hidden(subject: Subject) -> Iterator[Finding]:
     columns = [name for name in subject.features if name not in given]
     if len(columns) <= FEWEST_KEPT:
         return
-    named = set(_named(subject))
-    sets = [kept for kept in _kept_columns(subject, columns) if not named & set(kept)]
-    found = [mates for mates in (_mates(subject, kept) for kept in sets) if mates.beyond_chance]
+    found = [_mates(subject, kept) for kept in _kept_columns(subject, columns)]
+    found = [mates for mates in found if mates.beyond_chance and not _has_name(subject, mates)]
     if found:
         yield _suspect(subject, max(found, key=lambda mates: mates.share))
 
@@ -179,7 +178,7 @@ def _kept_columns(subject: Subject, columns: list[str]) -> list[tuple[str, ...]]
     most = min(MOST_ROWS, max(MOST_CELLS // len(columns), 1_000))
     rows = np.flatnonzero(subject.parts >= -1)
     rows = rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
-    table = subject.table[rows].select(columns)
+    table = chosen(subject.table, columns)[rows]
     hashes = hashes_of(table)
     bits = np.array([_bits(column) for column in hashes.T])
     pairs = _alike(table, hashes, bits, rng)
@@ -233,7 +232,7 @@ def _bits(values: Hashes) -> float:
 
 def _mates(subject: Subject, kept: tuple[str, ...]) -> _Mates:
     """Look for training rows of the same entity; chance is that of entities, each taken once."""
-    table = subject.table.select(kept)
+    table = chosen(subject.table, kept)
     hashes = table.hash_rows()
     test, mate = matches(hashes.to_numpy(), subject)
     once = np.flatnonzero(hashes.is_first_distinct().to_numpy())
@@ -243,6 +242,13 @@ def _mates(subject: Subject, kept: tuple[str, ...]) -> _Mates:
     expected = float(np.minimum(np.exp(log + np.log(len(once))), 1).mean())
     size = len(subject.train) / max(hashes.gather(subject.train).n_unique(), 1)
     return _Mates(kept, test, mate, len(test) / len(subject.test), expected, size)
+
+
+def _has_name(subject: Subject, found: _Mates) -> bool:
+    """Return True when a column that seems to name entities says the same: it is reported."""
+    names = [subject.table[name] for name in _named(subject)]
+    same = [float(values[found.test].eq_missing(values[found.mate]).mean()) for values in names]  # type: ignore[arg-type]  # a share
+    return max(same, default=0.0) >= KEPT
 
 
 def _suspect(subject: Subject, found: _Mates) -> Finding:

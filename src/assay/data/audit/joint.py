@@ -151,7 +151,7 @@ def _sums_of_few(unit: Floats, answer: Floats) -> Iterator[tuple[tuple[int, ...]
     spread = float((answer**2).sum())
     inverse = np.linalg.pinv(inner + TINY * unit.shape[1] * np.eye(len(unit)))
     cost = ((inverse @ outer) ** 2).sum(axis=1) / np.diag(inverse)
-    best = np.argsort(-cost)[:KEPT].tolist()
+    best = sorted(np.argsort(-cost)[:KEPT].tolist())
     alone = (outer**2).sum(axis=1) / (np.diag(inner) * spread)
     found = []
     for size in (2, 3):

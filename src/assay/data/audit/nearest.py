@@ -16,7 +16,6 @@ import polars as pl
 from assay.data.audit.chance import Bools
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import SEED, plain
-from assay.kernel.loader import load
 
 K = 5
 FEWEST_LEVELS = 20
@@ -33,7 +32,8 @@ VALLEY, DEEP = 1.5, 2.0
 HONEST = 0.6
 """Share of rows, from below, that may be copies when the dimension is estimated."""
 NEARLY_ALL = 0.02
-MOST_ASKED, MOST_KNOWN = 2_000, 100_000
+LARGEST = 1e100
+MOST_ASKED, MOST_KNOWN, CHUNK = 1_000, 50_000, 100
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Neighbours:
     """Rows asked about, the nearest known row of each, and how much nearer it is than the k-th.
 
     `rows` (m,) number the rows that were asked, `first` (m,) the known rows, `ratio` (m,) is in
-    (0, 1]; rows with an equal in the numbers are left out.
+    (0, 1]; rows that equal a known one are left out. Of many rows a part is asked and known.
     """
 
     rows: Ints
@@ -55,16 +55,27 @@ def nearest(table: pl.DataFrame, asked: int) -> Neighbours | None:
     Returns None when the columns are too coarse to carry noise, or the rows too few.
     """
     points = _points(table)
-    known = points[asked:][:: max((len(points) - asked) // MOST_KNOWN, 1)]
     step = max((len(points) - asked) // MOST_KNOWN, 1)
+    known = points[asked::step]
     if not points.shape[1] or min(asked, len(known)) < FEWEST_ROWS:
         return None
     rows = np.arange(asked)[:: max(asked // MOST_ASKED, 1)]
-    tree = load("scipy.spatial:cKDTree")(known, balanced_tree=False, compact_nodes=False)
-    distance, place = tree.query(points[rows], k=K)
-    apart = (distance[:, 0] > 0) & np.isfinite(distance[:, -1])
+    found = [_search(points[part], known) for part in np.array_split(rows, len(rows) // CHUNK + 1)]
+    place, distance = (np.concatenate(side) for side in zip(*found, strict=True))
+    apart = distance[:, 0] > 0
     ratio = distance[apart, 0] / distance[apart, -1]
-    return Neighbours(rows[apart], place[apart, 0] * step, ratio)
+    return Neighbours(rows[apart], place[apart] * step, ratio)
+
+
+def _search(asked: Floats, known: Floats) -> tuple[Ints, Floats]:
+    """Return the nearest known row of each, (m,), and the distances to the first K, (m, K)."""
+    rough = asked.astype(np.float32) @ known.astype(np.float32).T
+    rough = (known**2).sum(axis=1, dtype=np.float32) - 2 * rough
+    near = np.argpartition(rough, K, axis=1)[:, :K]
+    distance = np.sqrt(((known[near] - asked[:, None]) ** 2).sum(axis=2))
+    order = np.argsort(distance, axis=1, kind="stable")
+    first = np.take_along_axis(near, order[:, :1], axis=1)[:, 0]
+    return first, np.take_along_axis(distance, order, axis=1)
 
 
 def beyond_chance(found: Neighbours) -> Bools:
@@ -112,9 +123,11 @@ def _points(table: pl.DataFrame) -> Floats:
 
 def _number(values: pl.Series) -> Floats:
     """Return a number in robust units, gaps at the median; a rare value keeps its weight."""
-    filled = plain(values).cast(pl.Float64)
-    middle = filled.median()
-    numbers = filled.fill_null(middle).to_numpy()
+    cells = plain(values).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    usual = np.abs(cells) < LARGEST
+    if not usual.any():
+        return np.zeros(len(cells))
+    numbers = np.where(usual, cells, np.median(cells[usual]))
     low, high = np.quantile(numbers, (0.05, 0.95))
     scale = max((high - low) / 3.3, numbers.std() / 3) or 1.0
     return np.asarray(np.clip((numbers - np.median(numbers)) / scale, -6, 6))

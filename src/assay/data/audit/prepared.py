@@ -31,6 +31,7 @@ COMMONEST = 8
 """Values of a column that are tried as fillings."""
 CLOSER = 0.01
 """Part of the way from the statistic of all rows to that of the training rows."""
+LARGEST = 1e100
 SHOWN = 5
 
 
@@ -49,20 +50,26 @@ def prepared(subject: Subject) -> Iterator[Finding]:
     if not len(subject.test) or not len(subject.train):
         return
     train = subject.parts >= 0
-    table = subject.table.select(subject.features)
-    numbers = {values.name: values for values in table if values.dtype.is_numeric()}
-    scaled = [sign for name, v in numbers.items() if (sign := _scaled(name, _array(v), train))]
-    scaled += _to_range({name: _array(values) for name, values in numbers.items()}, train)
+    numbers = {
+        name: array
+        for name in subject.features
+        if subject.table[name].dtype.is_numeric()
+        for array in (_array(subject.table[name]),)
+        if min(np.isfinite(part).sum() for part in (array, array[train])) >= FEWEST_VALUES
+    }
+    scaled = [sign for name, v in numbers.items() if (sign := _scaled(name, v, train))]
+    scaled += _to_range(numbers, train)
     if scaled:
         yield _scaling(subject, scaled, turned=_turned([s.column for s in scaled], numbers, train))
-    fine = {name: values for name, values in numbers.items() if values.n_unique() > FEWEST_VALUES}
-    filled = [sign for name, v in fine.items() if (sign := _filled(name, v, train))]
+    filled = [sign for name in numbers if (sign := _filled(subject, name, train))]
     if filled:
         yield _filling(subject, filled)
 
 
 def _array(values: pl.Series) -> Floats:
-    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    """Return numbers, NaN where missing or so large that a mean would overflow."""
+    array = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return np.where(np.abs(array) < LARGEST, array, np.nan)
 
 
 def _scaled(name: str, values: Floats, train: Bools) -> _Sign | None:
@@ -104,14 +111,14 @@ def _to_range(numbers: dict[str, Floats], train: Bools) -> list[_Sign]:
     ]
 
 
-def _turned(names: list[str], numbers: dict[str, pl.Series], train: Bools) -> bool:
+def _turned(names: list[str], numbers: dict[str, Floats], train: Bools) -> bool:
     """Return True when the columns are uncorrelated over all rows, but not over the training rows.
 
     That is what principal components of all rows are.
     """
     if len(names) < 3:
         return False
-    values = np.stack([_array(numbers[name]) for name in names])
+    values = np.stack([numbers[name] for name in names])
     if not np.isfinite(values).all():
         return False
     largest = [
@@ -120,13 +127,16 @@ def _turned(names: list[str], numbers: dict[str, pl.Series], train: Bools) -> bo
     return bool(largest[0] < 1e-6 and largest[1] > AWAY * 1e-6)
 
 
-def _filled(name: str, values: pl.Series, train: Bools) -> _Sign | None:
+def _filled(subject: Subject, name: str, train: Bools) -> _Sign | None:
     """Return the sign of a column with one value that is the mean or median of all the others."""
-    counts = values.drop_nulls().value_counts(name="rows").sort("rows", descending=True)
-    counts = counts.head(COMMONEST)
+    if subject.snapshot.column(name).unique <= FEWEST_VALUES:
+        return None
+    seen = subject.sampled[name].drop_nulls()
+    counts = seen.value_counts(name="rows").sort("rows", descending=True).head(COMMONEST)
     rows = counts["rows"].to_numpy()
-    array = _array(values)
-    for place in np.flatnonzero(rows >= max(FEWEST_FILLED, FILLED * len(values))):
+    often = max(FEWEST_FILLED, FILLED * len(subject.sampled))
+    array = _array(subject.table[name]) if rows.max(initial=0) >= often else np.zeros(0)
+    for place in np.flatnonzero(rows >= often):
         value = float(counts[int(place), 0])
         rest = array[np.isfinite(array) & (array != value)]
         of_train = array[train & np.isfinite(array) & (array != value)]

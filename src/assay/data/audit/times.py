@@ -198,8 +198,10 @@ def _wait(subject: Subject, first: str, name: str) -> Score | None:
 def _future(subject: Subject, own: str, name: str, late: float, score: Score | None) -> Finding:
     limit = LIMITS[score.metric, score.discrete][1] if score else np.inf
     certain = score is not None and score.value >= limit
-    shown = subject.sampled.select(own, name, subject.problem.target).drop_nulls().head(EXAMPLES)
     target = subject.problem.target
+    both = subject.sampled[own].is_not_null() & subject.sampled[name].is_not_null()
+    shown = subject.sampled.filter(both).head(EXAMPLES)
+    header = [own, name, target]
     told = f", and the time between the two gives {target} away" if certain else ""
     return Finding(
         code="LEAK-FUTURE",
@@ -212,7 +214,7 @@ def _future(subject: Subject, own: str, name: str, late: float, score: Score | N
             **({"score_of_the_time_between": show(score.value)} if score else {}),
             **({"score": score.metric} if score else {}),
             **subject.basis,
-            "rows_of_the_file": records(shown.columns, shown.rows()),
+            "rows_of_the_file": records(header, zip(*(shown[c] for c in header), strict=True)),
         },
         hint=f"add {name} to data.drop, or make sure that it is known at {own}, such as a date "
         "that was agreed beforehand",

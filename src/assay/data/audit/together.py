@@ -48,10 +48,18 @@ def joint_leaks(subject: Subject) -> Iterator[Finding]:
     columns = [name for name in probe.alone if name not in given_away(subject)]
     told = [_told(probe, joint, columns) for joint in combined(probe, columns)]
     named: set[str] = set()
-    for one in sorted(told, key=lambda told: told.excess - len(told.joint.names) / 50)[::-1]:
+    for one in sorted(told, key=_place):
         if len(named) < MOST * 2 and not named & set(one.joint.names) and _is_leak(one):
             named |= set(one.joint.names)
             yield _finding(probe, one)
+
+
+def _place(told: Told) -> float:
+    """Return where a combination stands: the most excess first, fewer columns before more.
+
+    Equals stay in the order in which they were offered, the simplest first.
+    """
+    return round(len(told.joint.names) / 50 - told.excess, 2)
 
 
 def _told(probe: Probe, joint: Joint, columns: list[str]) -> Told:

@@ -12,14 +12,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.chance import Bools, Chance, Hashes, chance_of, finest, hashes_of, keys_of
+from assay.data.audit.chance import (
+    Bools,
+    Chance,
+    Hashes,
+    chance_of,
+    chosen,
+    finest,
+    hashes_of,
+    keys_of,
+)
 from assay.data.audit.columns import id_like
 from assay.data.audit.leakage import given_away
 from assay.data.audit.nearest import beyond_chance, fine_columns, nearest
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import SEED, Subject, percent, records, show
 from assay.data.audit.times import test_is_given
-from assay.records.audit import Finding
+from assay.records.audit import Finding, Severity
 
 MANY_COPIES = 0.01
 """Share of test rows with a twin in training from which the copies can decide a verdict."""
@@ -27,8 +36,8 @@ MANY_NEAR = 0.02
 """The same for near twins, which may be separate cases."""
 FEWEST_COPIES = 10
 FEWEST_NEAR = 3
-SAME_ANSWER = 0.9
-"""Chance-corrected agreement from which a twin's answer is the row's own."""
+SAME_ANSWER, TELLING = 0.9, 0.3
+"""Chance-corrected agreement from which a twin's answer is the row's own, and says something."""
 WHOLE = 0.5
 """Share of a declared test part with twins from which it is taken for the training rows."""
 UNLIKELY = 0.01
@@ -52,7 +61,8 @@ class Search:
     @cached_property
     def table(self) -> pl.DataFrame:
         """Return the test rows, then the training rows, of the columns that are compared."""
-        return self.subject.table[np.concatenate([self.test, self.train])].select(self.columns)
+        rows = np.concatenate([self.test, self.train])
+        return chosen(self.subject.table, self.columns)[rows]
 
     @cached_property
     def chance(self) -> Chance:
@@ -119,11 +129,12 @@ def near_duplicates(subject: Subject) -> Iterator[Finding]:
     agreement = agreement_of(subject, found.test, found.train)
     many = count >= FEWEST_COPIES and count / asked >= MANY_NEAR
     severe = many and agreement >= SAME_ANSWER
+    severity: Severity = "error" if severe else "warning" if agreement >= TELLING else "note"
     sampled = {} if asked == len(subject.test) else {"sampled_from": len(subject.test)}
     told = ", and their answers are nearly always the same" if severe else ""
     yield Finding(
         code="NEAR-DUPLICATES-SPLIT",
-        severity="error" if severe else "warning",
+        severity=severity,
         where="rows",
         message=f"{count:,} of {asked:,} test rows ({percent(count / asked)}) equal a training row "
         f"but for {found.differ}{told}: far more alike than chance would make them.",
@@ -163,7 +174,7 @@ def _some(rows: Ints, most: int, rng: np.random.Generator) -> Ints:
 
 def _twins(subject: Subject, columns: tuple[str, ...]) -> tuple[Ints, Ints]:
     """Return the test rows with a twin in training, and the first such twin of each."""
-    return matches(subject.table.select(columns).hash_rows().to_numpy(), subject)
+    return matches(chosen(subject.table, columns).hash_rows().to_numpy(), subject)
 
 
 def matches(hashes: Hashes, subject: Subject) -> tuple[Ints, Ints]:
@@ -178,8 +189,8 @@ def _expected(search: Search) -> float:
     """Return the share of test rows that would have a twin in training by chance."""
     rows = np.arange(len(search.test))
     everywhere = np.ones((len(rows), len(search.columns)), bool)
-    log = search.chance.log_share(rows, everywhere) + np.log(len(search.subject.train))
-    return float(np.minimum(np.exp(log), 1).mean())
+    log = search.chance.log_share(rows, everywhere, equal=True)
+    return float(np.minimum(np.exp(log + np.log(len(search.subject.train))), 1).mean())
 
 
 def _but_for_few(search: Search) -> Twins:
@@ -255,7 +266,11 @@ def _but_for_noise(search: Search) -> Twins:
 
 
 def _improbable_noisy(search: Search, rows: Ints, twins: Ints, fine: Bools) -> Bools:
-    """Say the same of pairs whose fine columns agree when their levels are neighbours."""
+    """Say the same of pairs whose fine columns agree when their levels are neighbours.
+
+    Noise alone may move a cell far among many that are nearly equal: a fine column that does not
+    agree is not held against the pair.
+    """
     chance = search.chance
     fine = fine[chance.columns]
     apart = np.abs(chance.levels[rows] - chance.levels[twins])
@@ -263,7 +278,7 @@ def _improbable_noisy(search: Search, rows: Ints, twins: Ints, fine: Bools) -> B
     agree = np.zeros((len(rows), len(search.columns)), bool)
     agree[:, chance.columns] = near
     roughly = (near & fine).sum(axis=1) * np.log(3)
-    expected = chance.log_share(rows, agree) + _log_ways(near) + roughly
+    expected = chance.log_share(rows, agree) + _log_ways(near[:, ~fine]) + roughly
     return np.asarray(expected + np.log(len(search.train)) < np.log(UNLIKELY))
 
 

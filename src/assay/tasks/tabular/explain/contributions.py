@@ -12,7 +12,7 @@ from assay.kernel.family import Model, Predictor, Rows
 from assay.kernel.loader import load
 from assay.records.report import Curve, Estimate, Examination
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.explain.hybrids import MOST_PLAYERS, Game, game
+from assay.tasks.tabular.explain.hybrids import MOST_PLAYERS, OTHERS, Game, game
 from assay.tasks.tabular.explain.words import of_what, plain
 
 Floats = NDArray[np.float64]
@@ -99,12 +99,7 @@ def _told(
 ) -> Examination:
     order = np.argsort(-sizes.value, kind="stable")[:SHOWN]
     names = [asked.players[i] for i in order]
-    top, first = names[0], order[0]
-    size, low, high = (plain(end[first]) for end in (sizes.value, sizes.low, sizes.high))
-    reading = (
-        f"{top} moves the {of_what(problem)} most: in a typical row by {size} {unit}, up or down "
-        f"(between {low} and {high}), against what it would be if only {top} were not known. {how}"
-    )
+    reading = f"{_foremost(problem, asked, sizes, order, unit)} {how}"
     beside = {name: Sizes.of(values, values).value for name, values in exact.items()}
     lines = tuple(
         {
@@ -130,9 +125,24 @@ def _told(
         name="contributions",
         title=title,
         reading=reading,
-        numbers={"largest_contribution": _estimate(sizes, int(first), asked.frame.height)},
+        numbers={"largest_contribution": _estimate(sizes, int(order[0]), asked.frame.height)},
         tables={"Typical size of the contributions": lines},
         curves=(Curve(kind="contributions", title=title, data=data, note=how),),
+    )
+
+
+def _foremost(
+    problem: Problem, asked: Game, sizes: Sizes, order: NDArray[np.int64], unit: str
+) -> str:
+    """Return a sentence on the column whose contributions are largest."""
+    what = of_what(problem)
+    first = next(i for i in order if asked.players[i] != OTHERS)
+    if sizes.value[first] == 0:
+        return f"No column moves the {what} in these rows."
+    size, low, high = (plain(end[first]) for end in (sizes.value, sizes.low, sizes.high))
+    return (
+        f"{asked.players[first]} moves the {what} most: in a typical row by {size} {unit}, up or "
+        f"down (between {low} and {high}), against what it would be if only this were not known."
     )
 
 

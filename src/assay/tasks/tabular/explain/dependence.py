@@ -36,7 +36,8 @@ def dependence(
     step = max(1, -(-rows.frame.height // MOST_ROWS))
     frame = rows.frame.select(problem.features).gather_every(step)
     codes = explained(problem, predictor, frame)
-    curves, spans = [], []
+    curves: list[Curve] = []
+    spans: list[float] = []
     for name in ranked:
         grid = _grid(train.frame[name])
         if len(grid) < 2 or len(curves) == MOST_COLUMNS:

@@ -16,6 +16,7 @@ from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.words import plain
 
 Floats = NDArray[np.float64]
+Truth = NDArray[np.int64] | Floats
 Predict = Callable[[pl.DataFrame], Predictions]
 
 MOST_ROWS = 2000
@@ -79,7 +80,7 @@ def importance(
 def growth(
     predict: Predict,
     frame: pl.DataFrame,
-    y: NDArray[np.int64] | Floats,
+    y: Truth,
     columns: Sequence[str],
     repeats: int,
     draw: np.random.Generator,
@@ -96,7 +97,8 @@ def growth(
     for i, name in enumerate(columns):
         shuffled = [frame.with_columns(_shuffled(frame[name], draw)) for _ in range(repeats)]
         answers = predict(pl.concat(shuffled))
-        after = _losses(answers, np.tile(y, repeats)).reshape(repeats, -1)
+        parts = np.split(answers.values, repeats)
+        after = np.stack([_losses(Predictions(part, answers.classes), y) for part in parts])
         mean[i] = _level(after.mean(axis=0), number) - _level(before, number)
         pull = _influence(after.mean(axis=0), number) - _influence(before, number)
         levels = [_level(each, number) for each in after]
@@ -117,7 +119,7 @@ def _influence(losses: Floats, number: bool) -> Floats:
     return (losses - level**2) / (2 * level) if level > 0 else np.zeros_like(losses)
 
 
-def _losses(found: Predictions, y: NDArray[np.int64] | Floats) -> Floats:
+def _losses(found: Predictions, y: Truth) -> Floats:
     if found.values.ndim == 1:
         squares: Floats = (found.values - y) ** 2
         return squares
@@ -158,7 +160,7 @@ def _by_chance(
     problem: Problem,
     models: Sequence[tuple[Model, float]],
     frame: pl.DataFrame,
-    y: NDArray[np.int64] | Floats,
+    y: Truth,
     train: Rows,
     column: str,
     seed: int,
