@@ -130,17 +130,7 @@ def _answers(
     model: str, task: str, rows: NDArray[Any], truth: NDArray[Any], asked: NDArray[Any], size: int
 ) -> Predictions:
     if model == "linear":
-        middle = np.nan_to_num(np.nanmedian(rows, axis=0))
-        rows, asked = (
-            np.column_stack([np.where(np.isnan(m), middle, m), np.isnan(m)]) for m in (rows, asked)
-        )
-        scale = rows.std(axis=0)
-        scale[scale == 0] = 1
-        rows, asked = (
-            (m - middle_) / scale
-            for m, middle_ in zip((rows, asked), 2 * [rows.mean(axis=0)], strict=True)
-        )
-        asked = np.clip(asked, -20, 20)
+        rows, asked = _standard(rows, asked)
     if task == "regression":
         made = lightgbm.LGBMRegressor(**FAST) if model == "lightgbm" else Ridge()
         return Predictions(np.asarray(made.fit(rows, truth).predict(asked), np.float64))
@@ -153,6 +143,17 @@ def _answers(
     return Predictions(values, tuple(map(str, range(size))))
 
 
+def _standard(rows: NDArray[Any], asked: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both in standard units of the first, gaps at the median and marked by a column."""
+    median = np.nan_to_num(np.nanmedian(rows, axis=0))
+    rows, asked = (
+        np.column_stack([np.where(np.isnan(m), median, m), np.isnan(m)]) for m in (rows, asked)
+    )
+    scale = np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
+    mean = rows.mean(axis=0)
+    return (rows - mean) / scale, np.clip((asked - mean) / scale, -20, 20)
+
+
 def _numbers(column: pl.Series) -> NDArray[np.float64]:
     """Return a column as numbers: dates as times, text as its place in order, prose as words."""
     if column.dtype.is_temporal():
@@ -161,6 +162,7 @@ def _numbers(column: pl.Series) -> NDArray[np.float64]:
         return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if (column.str.count_matches(" ").mean() or 0) >= 3:
         words = column.fill_null("").str.to_lowercase().str.split(" ")
-        common = words.explode().value_counts(sort=True).head(TOKENS)[column.name]
+        counts = words.explode().value_counts().sort(["count", column.name], descending=True)
+        common = counts.head(TOKENS)[column.name]
         return np.column_stack([words.list.contains(word).to_numpy() for word in common]) * 1.0
     return column.rank("dense").cast(pl.Float64).fill_null(float("nan")).to_numpy()

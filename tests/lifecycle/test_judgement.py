@@ -2,11 +2,11 @@
 
 import polars as pl
 import pytest
-from conftest import ACCEPTED, FAST, make_table
 
 from assay.errors import Mistakes, SpecError
 from assay.lifecycle.check import check
 from assay.metrics import METRICS
+from conftest import ACCEPTED, FAST, make_table
 
 
 def leaky(project, **kwargs):

@@ -136,6 +136,23 @@ def test_reweighing_gives_each_training_row_the_weight_of_its_group_and_class(fi
     assert row_weights(material, FairnessSection(), plain, 0, 1) is None
 
 
+@pytest.mark.parametrize("mitigate", ["reweigh", "constrain"])
+def test_weights_reach_every_fit_and_the_test_rows_say_what_they_bring(project, mitigate):
+    if mitigate == "constrain":
+        pytest.importorskip("fairlearn", reason="constrained training needs the extra: fairlearn")
+    made = project(more=FAST + GATE, rows=1_500)
+    plain = made.run().view
+    with made.file.open("a") as file:
+        file.write(f'\n[fairness]\ncolumns = ["region"]\nmitigate = "{mitigate}"\n')
+    result = made.run()
+    assert result.view.fitted.members[0].state != plain.fitted.members[0].state
+    assert examination(result, "fairness").numbers["average_odds_difference"].value < 0.5
+    before = made.fits()
+    made.edit(f'mitigate = "{mitigate}"', 'mitigate = "none"')
+    assert made.run().view.fitted.members == plain.fitted.members  # nothing is fitted again
+    assert made.fits() == before
+
+
 def test_constrained_training_gives_weights_of_groups_and_classes(finished):
     pytest.importorskip("fairlearn", reason="constrained training needs the extra: fairlearn")
     result = finished["binary"].run()

@@ -14,7 +14,7 @@ from assay.evaluate.counterfactual import counterfactuals
 from assay.evaluate.linear import critical, wilson
 from assay.evaluate.moves import Asked, Column, Move, changed, described
 from assay.evaluate.shift import along_with
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 
 Codes = NDArray[np.int64]
 
@@ -163,7 +163,7 @@ def _told(
         concern="look" if shaky else "none",
         advice="Answers near the border are open: where much hangs on one, let a person decide.",
         numbers=numbers,
-        tables={title: lines for title, lines in tables.items() if lines},
+        tables=tabled(tables),
     )
 
 

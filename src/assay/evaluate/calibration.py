@@ -15,7 +15,7 @@ from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.operate import two_classes
-from assay.records.report import Curve, Estimate, Examination
+from assay.records.report import Curve, Estimate, Examination, tabled
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -91,7 +91,7 @@ def examine(case: Case) -> Examination | None:
         concern=concern,
         advice=_advice(case, concern),
         numbers=numbers,
-        tables={"Said and happened": _lines(score, happened)},
+        tables=tabled({"Said and happened": _lines(score, happened)}),
         curves=tuple(curves),
     )
 

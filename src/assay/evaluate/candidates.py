@@ -18,7 +18,7 @@ from assay.evaluate.case import Case
 from assay.evaluate.compare import holm
 from assay.metrics import Metric, get
 from assay.records.fitted import Leaderboard, Trial
-from assay.records.report import Examination
+from assay.records.report import Examination, tabled
 
 LEVEL = 0.95
 MOST_LINES = 20
@@ -66,7 +66,7 @@ def examine(case: Case) -> Examination | None:
         title="Is the best candidate really the best?",
         reading=_reading(leader, others, alike, metric),
         advice=_advice(alike),
-        tables={TITLE: tuple(lines[:MOST_LINES])},
+        tables=tabled({TITLE: lines[:MOST_LINES]}),
     )
 
 

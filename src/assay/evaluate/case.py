@@ -70,4 +70,4 @@ class Case:
     @cached_property
     def features(self) -> pl.DataFrame:
         """Return the feature columns of the test rows."""
-        return self.test.table.select(self.problem.features)
+        return self.test.table[list(self.problem.features)]

@@ -17,7 +17,7 @@ from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions
 from assay.metrics.base import Truth
 from assay.metrics.operate import answer_sets, answer_spans
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -80,7 +80,7 @@ def _of_classes(case: Case) -> Examination:
         concern=concern,
         advice=advice,
         numbers={"conformal_coverage": coverage, "set_size": mean},
-        tables={"By true class": classes, "Sizes of the sets": _sizes(size, inside)},
+        tables=tabled({"By true class": classes, "Sizes of the sets": _sizes(size, inside)}),
     )
 
 
@@ -110,7 +110,7 @@ def _of_numbers(case: Case) -> Examination:
         concern=concern,
         advice=advice,
         numbers={"conformal_coverage": coverage, "interval_width": width},
-        tables={"By predicted value": lines},
+        tables=tabled({"By predicted value": lines}),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from assay.evaluate.case import Case
 from assay.metrics import Metric
 from assay.metrics.base import Truth
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 
 Floats = NDArray[np.float64]
 Verdict = Literal["more rows", "perhaps", "overfit", "underfit", "enough"]
@@ -146,7 +146,7 @@ def examine(case: Case) -> Examination | None:
         concern="look" if verdict in ("overfit", "underfit") else "none",
         advice=HINTS[verdict],
         numbers=numbers,
-        tables=tables,
+        tables=tabled(tables),
     )
 
 

@@ -13,7 +13,7 @@ from assay.evaluate.linear import critical, wilson
 from assay.evaluate.search import row_losses
 from assay.metrics import METRICS
 from assay.metrics.weighted import Codes, Floats, Rows
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 
 LEVEL = 0.95
 SHOWN = 15
@@ -67,7 +67,7 @@ def _of_classes(case: Case, rows: Rows) -> Examination:
         concern="none",
         advice=_CLASSES_ADVICE if wrong.any() else "",
         numbers=numbers if (given >= SURE).any() else {},
-        tables={title: found for title, found in tables.items() if found},
+        tables=tabled(tables),
     )
 
 
@@ -161,7 +161,7 @@ def _of_numbers(case: Case, rows: Rows) -> Examination:
         concern="look" if over.low > 0.6 or over.high < 0.4 else "none",
         advice=_NUMBERS_ADVICE,
         numbers={"predicted_too_high": over} if over.n else {},
-        tables={title: found for title, found in tables.items() if found},
+        tables=tabled(tables),
     )
 
 

@@ -18,7 +18,7 @@ from assay.evaluate.cells import of_a_gap, redrawn
 from assay.evaluate.linear import critical, wilson
 from assay.evaluate.mitigation import enough, gap
 from assay.evaluate.slices import MISSING, bins
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -79,7 +79,7 @@ def examine(case: Case) -> Examination | None:
         concern=concern,
         advice=advice,
         numbers=numbers,
-        tables=_tables(known, groupings),
+        tables=tabled(_tables(known, groupings)),
     )
 
 

@@ -17,7 +17,7 @@ from assay.evaluate.noise import (
     number_noise,
 )
 from assay.metrics.weighted import Floats
-from assay.records.report import Examination
+from assay.records.report import Examination, tabled
 
 SHOWN = 20
 PAIRS = 5
@@ -60,7 +60,7 @@ def examine(case: Case) -> Examination | None:
         concern=concern,
         advice=ADVICE if concern != "none" else "",
         numbers={"label_noise": noise.rate},
-        tables=tables,
+        tables=tabled(tables),
     )
 
 

@@ -31,6 +31,8 @@ Groups = NDArray[np.int64]
 Law = Literal["share", "area", "odds", "mean", "root", "rest"]
 
 TINY = 1e-9
+MOST = 30.0
+LARGEST = float(np.finfo(np.float64).max)
 PRIOR = 3.0
 """Rows that the expected variance of an area counts for beside the observed one."""
 
@@ -267,19 +269,20 @@ def linear_interval(part: Linear, groups: Groups | None, level: float) -> tuple[
     """
     units = part.units(groups)
     z = critical(level, part.freedom(groups))
-    spread = part.variance(groups) if units > 1 else 0.0
     if part.law == "root":
         scale = 2 * part.value
         squares = replace(part, value=part.value**2, influence=part.influence * scale, law="mean")
         low, high = linear_interval(squares, groups, level)
         return float(np.sqrt(max(low, 0.0))), float(np.sqrt(high))
+    if part.law == "rest":
+        rest = 1 - part.value
+        share = part.influence / rest if rest > 0 else np.zeros(len(part.influence))
+        factor = float(np.exp(min(z * np.sqrt(variance(share, groups)), MOST)))
+        return max(1 - rest * factor, -LARGEST), 1 - rest / factor
+    spread = part.variance(groups) if units > 1 else 0.0
     if part.law == "mean":
         low, high = leaning(sums(part.influence, groups), spread, (-z, z))
         return part.value + low, part.value + high
-    if part.law == "rest":
-        rest = 1 - part.value
-        factor = float(np.exp(z * np.sqrt(spread) / rest)) if rest > 0 else 1.0
-        return 1 - rest * factor, 1 - rest / factor
     inside = spread > 0 and 0 < part.value < 1
     if part.law == "odds" and inside:
         odds = float(logit(part.value))
@@ -311,5 +314,9 @@ def straightened(score: float, each: Floats) -> float:
 
 def skewness(each: Floats) -> float:
     """Return the skewness of a sum of (n,) centred influences."""
-    square = float((each**2).sum())
-    return float((each**3).sum()) / square**1.5 if square > 0 else 0.0
+    largest = float(np.abs(each).max())
+    if largest == 0:
+        return 0.0
+    scaled = each / largest
+    lean: float = float((scaled**3).sum()) / float((scaled**2).sum()) ** 1.5
+    return lean

@@ -17,7 +17,7 @@ from assay.evaluate.strains import STRAINS, Bench, Strain
 from assay.kernel.family import Predictions
 from assay.metrics.base import Truth
 from assay.metrics.weighted import Rows
-from assay.records.report import Curve, Estimate, Examination
+from assay.records.report import Curve, Estimate, Examination, tabled
 
 ANSWERS = 24_000
 """Rows that are asked about in all, about."""
@@ -98,7 +98,7 @@ def _sampled(case: Case) -> Sampled:
 
 def _damaged(case: Case, sampled: Sampled) -> Iterator[Series]:
     """Yield the curve of each kind of damage that this table can take."""
-    train = case.train.table.select(case.problem.features)
+    train = case.train.table[list(case.problem.features)]
     step = max(1, -(-train.height // MOST_TRAIN))
     frame = case.features[sampled.index]
     for number, strain in enumerate(STRAINS):
@@ -152,7 +152,7 @@ def _remixed(case: Case, sampled: Sampled) -> Iterator[Series]:
     code = case.problem.positive_code
     known = np.flatnonzero(np.isfinite(case.oof.values.reshape(len(case.train.truth), -1)[:, 0]))
     known = known[:: max(1, -(-known.size // MOST_TRAIN))]
-    train = case.train.table.select(case.problem.features)[known]
+    train = case.train.table[list(case.problem.features)][known]
     tail = worst_tail(case.primary, train, case.train.truth[known], case.oof.take(known), code)
     if tail is None:
         return
@@ -201,7 +201,7 @@ def _told(
         concern="serious" if spoilt else "look" if costly else "none",
         advice=f"Before asking the model about new rows, {worst.advice}." if harmed else "",
         numbers={f"robustness_{one.name}": one.usual for one in series},
-        tables={"What each trouble costs": tuple(_line(case, one) for one in series)},
+        tables=tabled({"What each trouble costs": [_line(case, one) for one in series]}),
         curves=(_curve(case, series, headline, rows),),
     )
 

@@ -15,7 +15,7 @@ from assay.evaluate.rules import FEWEST, Ladder, Rule, ladder, rule_of
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.operate import two_classes
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 from assay.records.spec import AnswersSection
 
 Floats = NDArray[np.float64]
@@ -117,10 +117,12 @@ def examine(case: Case) -> Examination | None:
         concern=concern,
         advice=advice,
         numbers=numbers,
-        tables={
-            "At the chosen threshold": _confusion(problem.positive, positive, called),
-            "Other thresholds": _lines(score, positive, costs),
-        },
+        tables=tabled(
+            {
+                "At the chosen threshold": _confusion(problem.positive, positive, called),
+                "Other thresholds": _lines(score, positive, costs),
+            }
+        ),
     )
 
 

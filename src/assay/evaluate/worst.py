@@ -16,7 +16,7 @@ from assay.evaluate.slices import one_slice
 from assay.kernel.family import Predictions
 from assay.metrics import METRICS, Metric
 from assay.metrics.weighted import Floats, Rows
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 
 MOST_ROWS = 30_000
 LEVEL = 0.95
@@ -54,7 +54,7 @@ def examine(case: Case) -> Examination | None:
         concern="none" if not told else "serious" if any(map(_serious, told)) else "look",
         advice=_advice(told),
         numbers=numbers,
-        tables={TITLE: tuple(_line(one, rows, case) for one in told)} if told else {},
+        tables=tabled({TITLE: [_line(one, rows, case) for one in told]}),
     )
 
 

@@ -15,7 +15,6 @@ from assay.kernel.family import Model, Predictions, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.kernel.store import Store
 from assay.lifecycle.material import Material
-from assay.lifecycle.operate import out_of_fold
 from assay.lifecycle.search import fit_scope
 from assay.metrics.operate import operate
 from assay.records.base import digest
@@ -63,7 +62,7 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
         signature,
         missing=take(inputs, "spec.data", DataSection).missing,
         labels=_labels(kind, material.problem.classes),
-        interval=_interval(material, context.store, board, operation.champion.coverage),
+        interval=_interval(material.problem, operation.champion),
         operating=operation.champion,
     )
     return Fitted(
@@ -87,21 +86,14 @@ def _labels(kind: str, classes: tuple[str, ...]) -> Literal["text", "integer", "
     return "integer" if kind == "number" and whole else "text"
 
 
-def _interval(
-    material: Material, store: Store, board: Leaderboard, coverage: float
-) -> tuple[float, float] | None:
-    """Return the quantiles of the out-of-fold residuals that hold `coverage`, None for classes.
+def _interval(problem: Problem, operating: Operating) -> tuple[float, float] | None:
+    """Return what to add to a number for the ends of its interval, None for classes.
 
-    The interval of CV+ with the folds' residuals pooled (Barber et al., Annals of Statistics
-    2021, section 3), which needs no further rows.
+    It is the one whose coverage `evaluate/conformal.py` measures.
     """
-    if material.problem.classes:
+    if problem.classes or operating.margin is None:
         return None
-    guess = out_of_fold(board, board.weights, store)
-    residuals = material.rows(material.train_index).truth - guess
-    tails = ((1 - coverage) / 2, (1 + coverage) / 2)
-    low, high = np.quantile(residuals[np.isfinite(residuals)], tails)
-    return float(low), float(high)
+    return -operating.margin, operating.margin
 
 
 def restore(material: Material, store: Store, member: Member) -> Model:

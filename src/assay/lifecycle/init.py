@@ -28,7 +28,7 @@ from assay.spec.propose import Proposal, propose, valid_name
 from assay.stores.workspace import default_location, open_workspace
 
 CATALOGUE = "catalogue:"
-COLUMN_LEAKS = ("LEAK-TARGET", "LABEL-COPY")
+COLUMN_LEAKS = ("LEAK-TARGET", "LABEL-COPY", "LEAK-ENCODED")
 """Findings whose column `init` proposes to leave out."""
 
 

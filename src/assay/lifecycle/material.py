@@ -17,6 +17,7 @@ from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Inputs, take
 from assay.kernel.store import Store
 from assay.records.base import digest, digest_of
+from assay.records.fitted import Weighting
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.split import Split
@@ -37,18 +38,21 @@ class Material:
     table: pl.DataFrame
     parts: NDArray[np.int8]
     ordered: bool
+    weight: NDArray[np.float64] | None = None
 
     @classmethod
     def open(cls, inputs: Inputs, store: Store) -> Material:
         """Load what the records `problem`, `snapshot` and `split` name."""
         problem = take(inputs, "problem", Problem)
         split = take(inputs, "split", Split)
+        parts = read_parts(store.get(split.rows))
         return cls(
             family=load_family(problem.family),
             problem=problem,
             table=read_table(take(inputs, "snapshot", DataSnapshot), store),
-            parts=read_parts(store.get(split.rows)),
+            parts=parts,
             ordered=split.ordered,
+            weight=_weight(inputs, parts, store),
         )
 
     @cached_property
@@ -101,9 +105,20 @@ class Material:
     def _rows(self, index: NDArray[np.int64]) -> Rows:
         part = self.table[index]
         return Rows(
-            part.select(self.problem.features),
+            part[list(self.problem.features)],
             target_codes(part[self.problem.target], self.problem),
+            None if self.weight is None else self.weight[index],
         )
+
+
+def _weight(inputs: Inputs, parts: NDArray[np.int8], store: Store) -> NDArray[np.float64] | None:
+    """Return a weight per row of the table, where the stage `weigh` gave the training rows some."""
+    found = inputs.get("weigh")
+    if not isinstance(found, Weighting) or not found.rows:
+        return None
+    weight = np.ones(len(parts))
+    weight[parts >= 0] = read_array(store.get(found.rows))
+    return weight
 
 
 def target_codes(target: pl.Series, problem: Problem) -> NDArray[np.int64] | NDArray[np.float64]:

@@ -21,7 +21,7 @@ from assay.lifecycle.ensemble import select
 from assay.lifecycle.material import Material, read_array, write_array
 from assay.metrics import get
 from assay.records.base import digest
-from assay.records.fitted import Candidate, FoldFit, Leaderboard, Trial
+from assay.records.fitted import Candidate, FoldFit, Leaderboard, Trial, Weighting
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import BudgetSection
 from assay.records.split import Split
@@ -218,10 +218,12 @@ def _held_back(rows: Rows, ordered: bool, seed: int) -> tuple[Rows, Rows]:
             order = order[np.argsort(rows.truth[order], kind="stable")]
         back = order[STOP_ON // 2 :: STOP_ON]
     back, kept = np.sort(back), np.setdiff1d(order, back)
-    return (
-        Rows(rows.frame[kept], rows.truth[kept]),
-        Rows(rows.frame[back], rows.truth[back]),
-    )
+    return _part(rows, kept), _part(rows, back)
+
+
+def _part(rows: Rows, index: NDArray[np.int64]) -> Rows:
+    weight = None if rows.weight is None else rows.weight[index]
+    return Rows(rows.frame[index], rows.truth[index], weight)
 
 
 def search(inputs: Inputs, context: Context) -> Leaderboard:
@@ -287,7 +289,9 @@ def fit_scope(inputs: Inputs) -> str:
         take(inputs, "problem", Problem), primary="", also=(), reason=""
     )
     split, content = take(inputs, "split", Split), take(inputs, "snapshot", DataSnapshot).content
-    return digest([problem, content, split.rows, split.ordered, inputs["engine"]])
+    weigh = inputs.get("weigh")
+    weights = [weigh.rows] if isinstance(weigh, Weighting) and weigh.rows else []
+    return digest([problem, content, split.rows, split.ordered, inputs["engine"], *weights])
 
 
 def _combine(state: Search, trials: Sequence[Trial]) -> tuple[dict[str, float], float]:

@@ -13,13 +13,14 @@ from assay.lifecycle.examine import evaluate
 from assay.lifecycle.fit import fit
 from assay.lifecycle.learning import learning
 from assay.lifecycle.material import TEST, read_parts, target_codes, write_parts
-from assay.lifecycle.operate import group_column, operate
+from assay.lifecycle.operate import group_column, operate, require_classes
 from assay.lifecycle.pack import package
 from assay.lifecycle.search import search
+from assay.lifecycle.weigh import weigh
 from assay.records.audit import Audit
 from assay.records.base import Record, digest
 from assay.records.decision import Decision
-from assay.records.fitted import Fitted, Leaderboard, Operation
+from assay.records.fitted import Fitted, Leaderboard, Operation, Weighting
 from assay.records.package import Package
 from assay.records.report import Curve, Report
 from assay.records.seal import Seal
@@ -60,6 +61,7 @@ def audit_stage(inputs: Inputs, context: Context) -> Audit:
     parts = read_parts(context.store.get(take(inputs, "split", Split).rows))
     require_defined(seal, problem, target_codes(table[problem.target], problem)[parts == TEST])
     require_slices(seal, table.filter(parts == TEST))
+    require_classes(seal.answers, seal.fairness, problem)
     group_column(seal.fairness, problem, table)
     return audit(
         problem,
@@ -115,17 +117,24 @@ CHECKS = (
 STAGES = (
     *CHECKS,
     Stage(
+        "weigh",
+        "Weights of the rows",
+        Weighting,
+        ("problem", "snapshot", "split", "engine", "spec.fairness"),
+        weigh,
+    ),
+    Stage(
         "search",
         "Baselines and candidates",
         Leaderboard,
-        ("problem", "snapshot", "split", "engine", "spec.budget", "spec.fairness"),
+        ("problem", "snapshot", "split", "weigh", "engine", "spec.budget"),
         search,
     ),
     Stage(
         "learning",
         "Learning curve",
         Curve,
-        ("search", "problem", "snapshot", "split", "engine", "spec.budget", "spec.fairness"),
+        ("search", "problem", "snapshot", "split", "weigh", "engine", "spec.budget"),
         learning,
     ),
     Stage(
@@ -145,9 +154,9 @@ STAGES = (
             "problem",
             "snapshot",
             "split",
+            "weigh",
             "engine",
             "spec.data",
-            "spec.fairness",
         ),
         fit,
     ),

@@ -12,17 +12,38 @@ from assay.evaluate.mitigation import enough, reweighing
 from assay.evaluate.slices import MISSING, OTHER, bins
 from assay.kernel.family import Rows
 from assay.kernel.loader import load
-from assay.lifecycle.material import Material
-from assay.records.fitted import Candidate
+from assay.kernel.stage import Context, Inputs, Note, take
+from assay.lifecycle.material import Material, write_array
+from assay.records.fitted import Candidate, Weighting
+from assay.records.snapshot import DataSnapshot
 from assay.records.spec import FairnessSection
+from assay.records.split import Split
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CONSTRAINED = "assay.evaluate.reduce:constrained"
+WEIGHED = ("reweigh", "constrain")
 ROUNDS = 60
 """Iterations of each of the many fits of constrained training, where they can be chosen."""
+
+
+def weigh(inputs: Inputs, context: Context) -> Weighting:
+    """Run the stage: weights when `fairness.mitigate` asks for them, else none.
+
+    Constrained training fits the family's best guess; raises MissingExtra as `row_weights` does.
+    """
+    fairness = take(inputs, "spec.fairness", FairnessSection)
+    if fairness.mitigate not in WEIGHED:
+        return Weighting()
+    material = Material.open(inputs, context.store)
+    split = take(inputs, "split", Split)
+    columns = take(inputs, "snapshot", DataSnapshot).columns
+    candidate = material.family.candidates(material.problem, columns, split.train)[0]
+    context.notify(Note("weigh", f"weights of the rows, by {' and '.join(fairness.columns)}"))
+    found = row_weights(material, fairness, candidate, split.seed, context.executor.threads)
+    return Weighting() if found is None else Weighting(rows=context.store.put(write_array(found)))
 
 
 def row_weights(
@@ -36,7 +57,7 @@ def row_weights(
     Raises:
         MissingExtra: constrained training is wanted, and fairlearn is not installed.
     """
-    if fairness.mitigate not in ("reweigh", "constrain"):
+    if fairness.mitigate not in WEIGHED:
         return None
     rows = material.rows(material.train_index)
     positive = rows.truth == material.problem.positive_code

@@ -19,6 +19,19 @@ class Candidate(Record, frozen=True, kw_only=True, tag="candidate@1"):
     stops_early: bool = False
 
 
+class Weighting(Record, frozen=True, kw_only=True, tag="weighting@1"):
+    """Weights of the training rows under which groups are treated alike.
+
+    `rows` is the digest of the stored weights (npy, one per training row), "" for all alike.
+    """
+
+    rows: str = ""
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the weights."""
+        return (self.rows,) if self.rows else ()
+
+
 class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
     """One candidate, cross-validated.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from assay.records.base import Record
@@ -79,11 +80,38 @@ class Scores(Record, frozen=True, kw_only=True, tag="scores@1"):
     metrics: dict[str, Estimate]
 
 
+class Table(Record, frozen=True, kw_only=True, tag="table@1"):
+    """Lines under headings, both in the order in which they are read; cells are plain values."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def lines(self) -> tuple[dict[str, Any], ...]:
+        """Return each line as a mapping from heading to cell, without its empty cells."""
+        pairs = (zip(self.columns, row, strict=True) for row in self.rows)
+        return tuple({name: cell for name, cell in row if cell is not None} for row in pairs)
+
+
+def tabled(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Table, ...]:
+    """Return tables from lines by title; a table without lines is left out."""
+    return tuple(
+        Table(
+            title=title,
+            columns=(columns := tuple(dict.fromkeys(name for line in lines for name in line))),
+            rows=tuple(tuple(line.get(name) for name in columns) for line in lines),
+        )
+        for title, lines in found.items()
+        if lines
+    )
+
+
 class Examination(Record, frozen=True, kw_only=True, tag="examination@1"):
     """One look at the champion: what was asked, the numbers, and what they mean.
 
     `reading` and `advice` are for people who know no statistics. A gate can ask for `numbers` by
-    name. `tables` maps a title to lines, each from a heading to a plain value.
+    name.
     """
 
     name: str
@@ -92,8 +120,13 @@ class Examination(Record, frozen=True, kw_only=True, tag="examination@1"):
     concern: Literal["none", "look", "serious"] = "none"
     advice: str = ""
     numbers: dict[str, Estimate] = {}
-    tables: dict[str, tuple[dict[str, Any], ...]] = {}
+    tables: tuple[Table, ...] = ()
     curves: tuple[Curve, ...] = ()
+
+    @property
+    def by_title(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """Return the lines of each table by its title."""
+        return {table.title: table.lines for table in self.tables}
 
 
 class Report(Record, frozen=True, kw_only=True, tag="report@1"):

@@ -68,15 +68,21 @@ def rows_of(value: Any) -> list[dict[str, Any]] | None:
 
 
 def table_of(
-    name: str, rows: list[dict[str, Any]], most: int = MOST_ROWS, widest: int = MOST_COLUMNS
+    name: str,
+    rows: list[dict[str, Any]],
+    most: int = MOST_ROWS,
+    widest: int = MOST_COLUMNS,
+    *,
+    ordered: bool = False,
 ) -> Table:
     """Return lines, each a mapping from heading to plain value, as a table.
 
-    Of them `most` are shown, and `widest` of their columns.
+    Of them `most` are shown, and `widest` of their columns; `ordered` columns stay where they are.
     """
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    # Records sort their keys; a reader wants what a row is about before its numbers.
-    columns.sort(key=lambda key: _rank(key, [row.get(key) for row in rows]))
+    if not ordered:
+        # Evidence sorts its keys; a reader wants what a row is about before its numbers.
+        columns.sort(key=lambda key: _rank(key, [row.get(key) for row in rows]))
     del columns[widest:]
     shown = tuple(tuple(cell(row[c]) if c in row else "" for c in columns) for row in rows[:most])
     header = tuple(str(c).replace("_", " ").strip() for c in columns)

@@ -93,8 +93,8 @@ def _look(found: Examination, id_: str, curves: tuple[Curve, ...]) -> Look:
         advice=found.advice,
         numbers=tuple(_number(name, one) for name, one in found.numbers.items()),
         tables=tuple(
-            table_of(title, [dict(line) for line in lines], most=MOST_LINES, widest=MOST_COLUMNS)
-            for title, lines in found.tables.items()
+            table_of(title, list(lines), MOST_LINES, MOST_COLUMNS, ordered=True)
+            for title, lines in found.by_title.items()
             if lines
         ),
         figures=plots.figures(curves),

@@ -1,4 +1,4 @@
-"""A transform is run on a part of the rows and on all of them: what looks at other rows is refused."""
+"""A transform is run on a part of the rows and on all: what looks at other rows is refused."""
 
 from __future__ import annotations
 

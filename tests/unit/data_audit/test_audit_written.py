@@ -169,6 +169,13 @@ def test_a_text_that_names_the_class(run, only, cancer, share, severity):
     assert all(line["y"] in line["remark"].lower() for line in finding.evidence["examples"])
 
 
+def test_classes_that_differ_by_a_sign_are_told_apart(run, only, cancer):
+    table = cancer.with_columns(pl.col("y").replace({"malignant": ">50K", "benign": "<=50K"}))
+    phrase = {label: f"filed under {label}" for label in (">50K", "<=50K")}
+    finding = only(run(table.with_columns(texts(table, phrase, 0.6))), "LEAK-TEXT")
+    assert finding.evidence["right"] == 1.0
+
+
 def test_a_word_that_stands_for_a_class(run, only, cancer):
     told = texts(cancer, {"malignant": "oncology"}, 0.5)
     finding = only(run(cancer.with_columns(told)), "LEAK-TEXT")

@@ -58,7 +58,7 @@ def test_the_share_of_flips_is_that_of_the_rows_near_the_border():
     rate = found.numbers["flip_rate"]
     assert rate.low <= 0.2 <= rate.high  # a tenth of the rows on each side of the middle
     assert rate.value == pytest.approx(0.2, abs=0.08)
-    (line,) = found.tables["Columns that flip most"]
+    (line,) = found.by_title["Columns that flip most"]
     assert line["Column"] == "a"
     assert "switch_rate" not in found.numbers
     assert from_json(to_json(found), Examination) == found
@@ -80,7 +80,7 @@ def test_examples_show_the_smallest_step_and_the_answer_it_gives():
         return two(expit(20 * (frame["a"].to_numpy() - 0.5)))
 
     table = even()
-    lines = examine(case_of(table, predict)).tables["The smallest changes that were found"]
+    lines = examine(case_of(table, predict)).by_title["The smallest changes that were found"]
     assert len(lines) == 3
     for line in lines:
         name, _, change = line["Change"].partition(": ")
@@ -102,7 +102,7 @@ def test_another_category_is_counted_apart():
     assert found.numbers["switch_rate"].value == 1
     assert "flip_rate" not in found.numbers
     assert all("rare" not in line["Change"].split("→")[1] for line in
-               found.tables["What would have to be different"])  # fmt: skip
+               found.by_title["What would have to be different"])  # fmt: skip
 
 
 def test_a_counterfactual_holds_nothing_that_is_not_needed():
@@ -111,7 +111,7 @@ def test_a_counterfactual_holds_nothing_that_is_not_needed():
         return two(expit(30 * ((a > 0.5) & (b > 0.5)) + 0.1 * c - 15))
 
     case = case_of(even(columns=("a", "b", "c")), predict)
-    lines = examine(case).tables["What would have to be different"]
+    lines = examine(case).by_title["What would have to be different"]
     assert lines
     for line in lines:
         changed = {part.split(":")[0] for part in line["Change"].split("; ")}
@@ -152,7 +152,7 @@ def test_odd_tables():
     table = even(30).with_columns(pl.lit(None, pl.Float64).alias("gone"))
     found = examine(case_of(table, half))
     assert found.numbers["flip_rate"].value == 0
-    assert "What would have to be different" not in found.tables
+    assert "What would have to be different" not in found.by_title
     numbers = make_case(np.zeros(30), np.zeros(30), table, classes=())
     assert examine(numbers) is None
 
@@ -172,4 +172,4 @@ def test_of_many_columns_those_that_matter_are_changed():
     wide = even(200, tuple(f"x{i}" for i in range(100)))
     found = examine(case_of(wide, predict))
     assert found.numbers["flip_rate"].value > 0.05
-    assert [line["Column"] for line in found.tables["Columns that flip most"]] == ["x90"]
+    assert [line["Column"] for line in found.by_title["Columns that flip most"]] == ["x90"]

@@ -84,7 +84,7 @@ def test_the_worse_are_told_from_the_alike():
         )
     )
     assert found is not None
-    lines = next(iter(found.tables.values()))
+    lines = next(iter(found.by_title.values()))
     assert [line["Candidate"] for line in lines] == ["best", "simple", "bad"]
     assert [line["Really worse"] for line in lines] == ["", "cannot be told", "yes"]
     assert "1 of the 2 others cannot be told from it: simple" in found.reading
@@ -95,7 +95,7 @@ def test_the_worse_are_told_from_the_alike():
 def test_a_loss_is_better_when_it_is_low():
     found = examine(case_of({"a": [3.0, 3.1, 2.9], "b": [1.0, 1.1, 0.9]}, metric="rmse"))
     assert found is not None
-    lines = next(iter(found.tables.values()))
+    lines = next(iter(found.by_title.values()))
     assert lines[0]["Candidate"] == "b"
     assert lines[1]["Worse by"] == "2.000"
     assert "really worse" in found.reading

@@ -56,7 +56,7 @@ def test_sets_are_as_small_as_the_model_is_sure():
     assert found.numbers["conformal_coverage"].value == pytest.approx(0.9, abs=0.01)
     assert 1 < found.numbers["set_size"].value < 3
     assert found.concern == "none"
-    lines = found.tables["By true class"]
+    lines = found.by_title["By true class"]
     assert sum(line["rows"] for line in lines) == 3_000
     assert "90%" in found.reading
     msgspec.json.encode(found)
@@ -79,7 +79,7 @@ def test_an_interval_that_is_too_narrow_for_large_answers_is_said_to_be():
     truth = guess + rng.normal(size=4_000) * guess / 3
     margin = margin_of(truth, Predictions(guess), 0.9)
     found = examine(make_case(truth, guess, classes=(), operating=Operating(margin=margin)))
-    lines = found.tables["By predicted value"]
+    lines = found.by_title["By predicted value"]
     assert lines[0]["held"] > 0.99 > 0.85 > lines[-1]["held"]
     assert "same width everywhere" in found.advice
 

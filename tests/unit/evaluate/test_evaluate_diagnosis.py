@@ -117,7 +117,7 @@ def test_a_model_that_changes_with_its_rows_overfits():
     assert "overfits" in found.reading
     assert "40%" in found.reading
     assert found.numbers["variance_share"].value == pytest.approx(0.4)
-    (lines,) = found.tables.values()
+    (lines,) = found.by_title.values()
     assert len(lines) == 2
 
 

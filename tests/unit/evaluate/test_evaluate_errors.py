@@ -25,7 +25,7 @@ def case_of(n=400, seed=0, **changes):
 def test_the_worst_examples_come_first_with_their_row_in_the_file():
     case = case_of()
     found = examine(case)
-    lines = found.tables["The worst examples"]
+    lines = found.by_title["The worst examples"]
     truth, values = case.test.truth, case.champion.values
     given = values[np.arange(400), truth]
     assert lines[0]["Row"] == int(given.argmin()) + 1
@@ -41,10 +41,10 @@ def test_kinds_of_errors_add_up():
     case = case_of()
     found = examine(case)
     wrong = int((case.champion.codes(1) != case.test.truth).sum())
-    kinds = found.tables["Kinds of errors"]
+    kinds = found.by_title["Kinds of errors"]
     assert sum(line["Wrong"] for line in kinds) == wrong
     assert sum(line["Answers"] for line in kinds) == 400
-    mistaken = found.tables["Which answers are mistaken for which"]
+    mistaken = found.by_title["Which answers are mistaken for which"]
     assert sum(line["Rows"] for line in mistaken) == wrong
     sure = case.champion.values.max(axis=1) >= 0.9
     number = found.numbers["confidently_wrong"]
@@ -59,14 +59,14 @@ def test_a_number_shows_its_largest_residuals_with_their_side():
     guess = truth + rng.normal(0, 1, 300)
     guess[17], guess[40] = truth[17] + 30, truth[40] - 20
     found = examine(make_case(truth, guess, classes=()))
-    lines = found.tables["The worst examples"]
+    lines = found.by_title["The worst examples"]
     assert [(line["Row"], line["Side"]) for line in lines[:2]] == [
         (18, "too high"),
         (41, "too low"),
     ]
     assert "30.00 too high" in found.reading
     assert "as many as chance allows" in found.reading
-    assert sum(line["Rows"] for line in found.tables["Errors by true value"]) == 300
+    assert sum(line["Rows"] for line in found.by_title["Errors by true value"]) == 300
 
 
 def test_a_leaning_model_is_called_so():
@@ -82,7 +82,7 @@ def test_a_leaning_model_is_called_so():
 def test_perfect_answers_have_no_examples(n):
     truth = np.zeros(n, dtype=np.int64)
     found = examine(make_case(truth, np.tile([1.0, 0.0], (n, 1))))
-    assert "The worst examples" not in found.tables
+    assert "The worst examples" not in found.by_title
     assert found.reading.startswith(f"Not one of the {n}")
     exact = examine(make_case(np.ones(n), np.ones(n), classes=()))
     assert "exactly" in exact.reading
@@ -97,4 +97,4 @@ def test_fifty_classes_and_no_confidence():
     )
     assert "never was" in found.reading
     assert found.numbers == {}
-    assert all(len(lines) <= 20 for lines in found.tables.values())
+    assert all(len(lines) <= 20 for lines in found.by_title.values())

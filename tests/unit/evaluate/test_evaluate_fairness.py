@@ -85,7 +85,7 @@ def test_small_groups_are_named_and_not_scored():
     values = values.copy()
     values[few] = (0.0, 1.0)
     found = examine(make_case(truth, values, table, fairness=SEX))
-    line = next(line for line in found.tables["By sex"] if line["group"] == "z")
+    line = next(line for line in found.by_title["By sex"] if line["group"] == "z")
     assert line == {"group": "z", "rows": 20, "note": "too few rows to score"}
     assert "One group is too small" in found.reading
     assert found.numbers["demographic_parity_difference"].value < 0.1
@@ -98,14 +98,14 @@ def test_intersections_missing_values_and_numbers_are_groups():
     table = table.with_columns(age, region=pl.Series(rng.choice(["n", "s"], 4_000)))
     fairness = FairnessSection(columns=("sex", "age", "region"))
     found = examine(make_case(truth, values, table, fairness=fairness))
-    names = {title for title in found.tables if title.startswith("By ")}
+    names = {title for title in found.by_title if title.startswith("By ")}
     assert names == {
         "By sex", "By age", "By region", "By sex × age", "By sex × region", "By age × region",
         "By sex × age × region",
     }  # fmt: skip
-    assert "(missing)" in {line["group"] for line in found.tables["By age"]}
-    assert len(found.tables["By age"]) == 5
-    assert all(len(lines) <= 20 for lines in found.tables.values())
+    assert "(missing)" in {line["group"] for line in found.by_title["By age"]}
+    assert len(found.by_title["By age"]) == 5
+    assert all(len(lines) <= 20 for lines in found.by_title.values())
 
 
 def test_a_gap_between_intersections_alone_is_seen():
@@ -119,7 +119,7 @@ def test_a_gap_between_intersections_alone_is_seen():
     fairness = FairnessSection(columns=("one", "two"))
     found = examine(make_case(truth, two_classes(score, 1), table, fairness=fairness))
     assert "one × two differ most" in found.reading
-    lines = {(line["groups"], line["definition"]): line for line in found.tables["Differences"]}
+    lines = {(line["groups"], line["definition"]): line for line in found.by_title["Differences"]}
     apart = lines["one × two", "demographic parity"]["difference"]
     assert apart > 5 * lines["one", "demographic parity"]["difference"]
     assert found.numbers["demographic_parity_difference"].value == pytest.approx(apart, abs=1e-4)

@@ -188,9 +188,9 @@ def test_the_examination_names_rows_of_the_file(name):
     assert found.concern in ("look", "serious")
     assert "of the training labels look wrong (between" in found.reading
     assert found.advice
-    lines = found.tables["Most suspicious rows"]
+    lines = found.by_title["Most suspicious rows"]
     assert len(lines) == 20
-    taken = found.tables["Labels taken for others"]
+    taken = found.by_title["Labels taken for others"]
     assert 1 <= len(taken) <= 5
     assert all(line["label"] != line["seems to be"] for line in taken)
     at = {place + 1: row for row, place in enumerate(places)}
@@ -216,7 +216,7 @@ def test_the_examination_of_numbers():
     truth[:40] *= 30
     found = examine(case_of(truth, signal))
     assert found is not None
-    assert all(line["row"] <= 40 for line in found.tables["Most suspicious rows"])
+    assert all(line["row"] <= 40 for line in found.by_title["Most suspicious rows"])
 
 
 @pytest.mark.parametrize("classes", [(), ("only",), ("a", "b"), tuple("abcdefghij") * 5])

@@ -114,7 +114,7 @@ def test_the_examination_says_what_the_threshold_brings():
     assert saved.low > 0
     assert found.numbers["saved_against_all"].value == pytest.approx((~POSITIVE).mean() - cost)
     assert found.concern == "none"
-    lines = {line["threshold"]: line for line in found.tables["Other thresholds"]}
+    lines = {line["threshold"]: line for line in found.by_title["Other thresholds"]}
     assert lines[0.5]["cost per row"] == pytest.approx(other, rel=1e-3)
     assert msgspec.json.decode(msgspec.json.encode(found))["name"] == "thresholds"
 

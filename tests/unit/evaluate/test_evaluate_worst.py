@@ -143,7 +143,7 @@ def test_the_examination_says_what_was_found_in_words():
     assert found is not None
     assert found.concern == "serious"
     assert "c0 = a" in found.reading
-    line = next(iter(found.tables.values()))[0]
+    line = next(iter(found.by_title.values()))[0]
     assert line["Slice"] == "c0 = a"
     assert line["Rows"] == inside.sum()
     worst = found.numbers["worst_slice"]
@@ -156,7 +156,7 @@ def test_without_a_find_the_number_allows_for_every_slice_looked_at():
     table, truth, chance = made(4_000, 8)
     found = examine(make_case(truth, two(chance), table))
     assert found is not None
-    assert (found.concern, found.tables, found.advice) == ("none", {}, "")
+    assert (found.concern, found.by_title, found.advice) == ("none", {}, "")
     assert found.reading.startswith("None of")
     worst = found.numbers["worst_slice"]
     plain = 1.96 * np.sqrt(worst.value * (1 - worst.value) / worst.n)

@@ -10,7 +10,7 @@ from report_views import binary_view
 
 from assay.lifecycle.pitfalls import checklist, pitfalls
 from assay.records.audit import Audit, Finding
-from assay.records.report import Comparison, Curve, Examination
+from assay.records.report import Comparison, Curve, Examination, tabled
 from assay.report import RunView
 from assay.report.view import Reading
 
@@ -28,7 +28,9 @@ def examinations() -> tuple[Examination, ...]:
             title="Are the probabilities right?",
             reading="Probabilities are off by 0.021 on average (between 0.012 and 0.035).",
             numbers={"ece": est(0.021, 0.01), "set_size": est(1.3, 0.0)},
-            tables={"Said and happened": ({"said": "0.1 to 0.2", "happened": 0.16, "rows": 141},)},
+            tables=tabled(
+                {"Said and happened": [{"said": "0.1 to 0.2", "happened": 0.16, "rows": 141}]}
+            ),
             curves=(
                 Curve(
                     kind="calibration",
@@ -55,12 +57,14 @@ def examinations() -> tuple[Examination, ...]:
                 "robustness_missing": est(0.011, 0.005),
                 "robustness_noise": est(0.003, 0.004),
             },
-            tables={
-                "What each trouble costs": tuple(
-                    {"At least": "0.002", "Trouble": name, "Worse by": f"{loss[1]}"}
-                    for name, (loss, _) in losses.items()
-                )
-            },
+            tables=tabled(
+                {
+                    "What each trouble costs": [
+                        {"At least": "0.002", "Trouble": name, "Worse by": f"{loss[1]}"}
+                        for name, (loss, _) in losses.items()
+                    ]
+                }
+            ),
             curves=(
                 Curve(
                     kind="degradation",

@@ -13,7 +13,7 @@ from report_views import binary_view, stopped_view
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
 from assay.records.fitted import Candidate, Field, Trial
-from assay.records.report import Curve, Examination, Scores, SliceResult
+from assay.records.report import Curve, Examination, Scores, SliceResult, tabled
 from assay.records.snapshot import CleaningStep, Column
 from assay.records.spec import (
     Choice,
@@ -47,7 +47,7 @@ def _examinations() -> tuple[Examination, ...]:
     words = {"title": NASTY[0], "reading": " ".join(NASTY), "advice": " ".join(NASTY)}
     return (
         *(
-            change(found, **words, tables={n: ({n: n},) for n in NASTY})
+            change(found, **words, tables=tabled({n: [{n: n}] for n in NASTY}))
             for found in report.examinations
         ),
         *(

@@ -147,7 +147,7 @@ def test_a_planted_column_leads_every_explanation(kind: str) -> None:
     assert importance.curves[0].data["columns"][0] == "x3"
     assert contributions.curves[0].data["columns"][0] == "x3"
     assert dependence_.curves[0].title == "x3"
-    assert all(lines[0]["Column"] == "x3" for title, lines in single.tables.items()
+    assert all(lines[0]["Column"] == "x3" for title, lines in single.by_title.items()
                if "middle" not in title)  # fmt: skip
     chance = importance.numbers["importance_by_chance"]
     assert chance.value < 0.2 * importance.curves[0].data["mean"][0]
@@ -381,7 +381,7 @@ def test_everything_is_plain_data_and_twice_the_same(target: str) -> None:
     assert len(found) == 4
     for examination in found:
         assert from_json(to_json(examination), Examination) == examination
-        assert all(len(lines) <= 20 for lines in examination.tables.values())
+        assert all(len(lines) <= 20 for lines in examination.by_title.values())
 
 
 def test_odd_tables_are_explained_with_less() -> None:
@@ -413,4 +413,4 @@ def test_a_probability_is_told_in_points() -> None:
     assert found["contributions"].curves[0].data["unit"] == "points"
     assert "probability of yes" in found["contributions"].reading
     assert any("highest answer: 9" in title or "highest answer: 100%" in title
-               for title in found["single_answers"].tables)  # fmt: skip
+               for title in found["single_answers"].by_title)  # fmt: skip

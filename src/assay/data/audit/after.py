@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,11 +104,17 @@ def _one_sided(subject: Subject, name: str) -> Finding | None:
                 "of_one_answer": show(share),
                 "usual": show(usual),
                 **subject.basis,
-                "values": cross_table(subject, name),
+                "values": _by_state(subject, state, subject.sampled),
             },
             hint=f"find out when {name} is written; if it is after the answer, add it to data.drop",
         )
     return None
+
+
+def _by_state(subject: Subject, state: State, table: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows (n,) of a table in the state, and the others, counted by the target."""
+    words = pl.Series(np.where(state.rows, state.words, f"not {state.words}"))
+    return counted(subject, words, table[subject.problem.target])
 
 
 def _main_class(subject: Subject, codes: Ints, rows: NDArray[np.bool_]) -> tuple[str, float, float]:
@@ -155,11 +162,7 @@ def _tells_by_state(subject: Subject, probe: Probe, name: str) -> Finding | None
             "explained_by_the_state": show(share),
             "explained_by_the_column": show(probe.alone[name]),
             "rows": len(probe.rows),
-            "values": counted(
-                subject,
-                pl.Series([state.words if one else "otherwise" for one in state.rows]),
-                subject.table[probe.rows][target],
-            ),
+            "values": _by_state(subject, state, subject.table[probe.rows]),
         },
         hint=f"find out when {name} is written; if it is after the answer, add it to data.drop",
     )

@@ -28,7 +28,7 @@ def conflicts(subject: Subject) -> Iterator[Finding]:
     columns = [name for name in subject.features if name not in ignored]
     if not columns or not len(subject.train):
         return
-    table = subject.table.select(columns)[subject.train]
+    table = subject.table[columns][subject.train]
     rows = pl.DataFrame(
         {
             "twins": table.hash_rows(),

@@ -165,11 +165,6 @@ def encoded(cells: Ints, outcome: Outcome) -> Floats:
     return _cross_fitted_means(cells, folds, ranks)[0][cells, folds][:, None]
 
 
-def cell_scores(cells: Ints, outcome: Outcome) -> Iterator[Score]:
-    """Score numbers of cells (n,) from 0, such as those of a table of two columns."""
-    yield from _scores(cells, outcome, discrete=True, basis="values")
-
-
 def order_strength(outcome: Outcome, blocks: int = 20) -> float:
     """Return how much the place in the given order says about the target, from 0 to 1.
 

@@ -32,8 +32,8 @@ from assay.records.audit import Finding, Severity
 
 MANY_COPIES = 0.01
 """Share of test rows with a twin in training from which the copies can decide a verdict."""
-MANY_NEAR = 0.02
-"""The same for near twins, which may be separate cases."""
+MANY_NEAR, MOST_NEAR = 0.02, 0.05
+"""The same for near twins, which may be separate cases: to be noticed, and to decide."""
 FEWEST_COPIES = 10
 FEWEST_NEAR = 3
 SAME_ANSWER, TELLING = 0.9, 0.3
@@ -127,7 +127,7 @@ def near_duplicates(subject: Subject) -> Iterator[Finding]:
     if count < FEWEST_NEAR or count / asked < MANY_COPIES:
         return
     agreement = agreement_of(subject, found.test, found.train)
-    many = count >= FEWEST_COPIES and count / asked >= MANY_NEAR
+    many = count >= FEWEST_COPIES and count / asked >= MOST_NEAR
     severe = many and agreement >= SAME_ANSWER
     severity: Severity = "error" if severe else "warning" if agreement >= TELLING else "note"
     sampled = {} if asked == len(subject.test) else {"sampled_from": len(subject.test)}
@@ -256,11 +256,11 @@ def _but_for_noise(search: Search) -> Twins:
         return none
     near = beyond_chance(found)
     rows, twins = found.rows[near], found.first[near]
-    fine = fine_columns(search.table)
+    fine, enough = fine_columns(search.table), MANY_NEAR
     if fine.mean() < 0.5:  # the law of distances is one of numbers: ask the other columns too
         kept = _improbable_noisy(search, rows, twins + len(search.test), fine)
-        rows, twins = rows[kept], twins[kept]
-    if len(rows) < MANY_NEAR * len(search.test):
+        rows, twins, enough = rows[kept], twins[kept], MOST_NEAR
+    if len(rows) < enough * len(search.test):
         return none
     return Twins(search.test[rows], search.train[twins], "small differences")
 

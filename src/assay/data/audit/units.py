@@ -10,6 +10,8 @@ import numpy as np
 from assay.data.audit.score import Floats
 
 MOST_CELLS = 20_000
+LARGEST = 1e100
+"""Larger numbers than this overflow when they are squared."""
 FEWEST = 8
 LEAST_SHARE = 0.002
 DENSE = 0.3
@@ -69,7 +71,7 @@ def unit_mixture(values: Floats) -> Mixture | None:
     The part must be set off by a valley, and after conversion have the middle, the spread and the
     shape (two-sample Kolmogorov-Smirnov) of the rest.
     """
-    values = np.sort(values)
+    values = np.sort(values[np.abs(values) < LARGEST])
     values = values[:: -(-len(values) // MOST_CELLS)]
     found = [fit for unit in UNITS for above in (True, False) if (fit := _fit(values, unit, above))]
     return min(found, key=lambda fit: fit[0])[1] if found else None

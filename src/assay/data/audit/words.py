@@ -35,6 +35,7 @@ NAMED_ROWS = 0.02
 CERTAIN_ROWS = 0.2
 CERTAIN_COVERED = 0.6
 EXAMPLES = 5
+BETWEEN_WORDS = r"""[\s.,;:!?\"'()\[\]{}/\\]+"""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,11 @@ def _is_text(texts: pl.Series) -> bool:
 
 
 def _plain(texts: pl.Series) -> pl.Series:
-    """Return texts in lower case, words parted by one blank, with a blank at both ends."""
-    return " " + texts.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ") + " "
+    """Return texts in lower case, words parted by one blank, with a blank at both ends.
+
+    Signs that a class may be named by, as in ">50K", are kept.
+    """
+    return " " + texts.str.to_lowercase().str.replace_all(BETWEEN_WORDS, " ") + " "
 
 
 def _named(probe: Probe, name: str, texts: pl.Series, codes: Ints) -> Finding | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.family import Model, Predictor, Rows
 from assay.kernel.loader import load
-from assay.records.report import Curve, Estimate, Examination
+from assay.records.report import Curve, Estimate, Examination, tabled
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.hybrids import MOST_PLAYERS, OTHERS, Game, game
 from assay.tasks.tabular.explain.words import of_what, plain
@@ -126,7 +126,7 @@ def _told(
         title=title,
         reading=reading,
         numbers={"largest_contribution": _estimate(sizes, int(order[0]), asked.frame.height)},
-        tables={"Typical size of the contributions": lines},
+        tables=tabled({"Typical size of the contributions": lines}),
         curves=(Curve(kind="contributions", title=title, data=data, note=how),),
     )
 

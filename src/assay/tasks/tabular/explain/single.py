@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from assay.kernel.family import Predictor, Rows
 from assay.kernel.loader import load
-from assay.records.report import Estimate, Examination
+from assay.records.report import Estimate, Examination, tabled
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.hybrids import Game, game, told
 from assay.tasks.tabular.explain.words import of_what, plain
@@ -136,7 +136,7 @@ def _told(
                 method="range over pairs of seeds",
             )
         },
-        tables=tables,
+        tables=tabled(tables),
     )
 
 
