@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
-from assay.data.audit import personal
-from assay.data.audit.privacy import mask, personal_data, veiled
 from assay.data.audit.subject import Subject
+from assay.data.audit.values import personal
+from assay.data.audit.values.privacy import mask, personal_data, veiled
 from assay.records.audit import Finding
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import SplitSection

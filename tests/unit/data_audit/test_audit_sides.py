@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 from sklearn import datasets
 
-from assay.data.audit import battery, drift, prepared, rows, sides, times
+from assay.data.audit import battery
+from assay.data.audit.rows import drift, prepared, sides, times
+from assay.data.audit.rows import order as rows
 from assay.records.spec import SplitSection
 
 GIVEN = SplitSection(predefined_on="part")

@@ -8,7 +8,7 @@ import pytest
 from sklearn import datasets
 
 from assay.data.audit import battery
-from assay.data.audit.probe import explained
+from assay.data.audit.leaks.probe import explained
 
 CODES = {"LEAK-TARGET", "LEAK-JOINT"}
 

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 from sklearn import datasets
 
-from assay.data.audit import battery, entities, twins
-from assay.data.audit.chance import chance_of
+from assay.data.audit import battery
+from assay.data.audit.rows import entities, twins
+from assay.data.audit.rows.chance import chance_of
 from assay.records.spec import SplitSection
 
 COPIES = 60

@@ -12,8 +12,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from assay.data.audit.subject import Subject
-from assay.data.audit.units import UNITS, unit_mixture
-from assay.data.audit.values import default_numbers, fences, unusual
+from assay.data.audit.values.units import UNITS, unit_mixture
+from assay.data.audit.values.unusual import default_numbers, fences, unusual
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import SplitSection
 

@@ -10,28 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.data.audit import (
-    after,
-    columns,
-    drift,
-    encodings,
-    entities,
-    identity,
-    labels,
-    leakage,
-    noisy,
-    prepared,
-    privacy,
-    rows,
-    sides,
-    target,
-    times,
-    together,
-    twins,
-    values,
-    words,
-)
+from assay.data.audit.leaks import after, encodings, identity, noisy, single, together, words
+from assay.data.audit.rows import drift, entities, order, prepared, sides, times, twins
 from assay.data.audit.subject import Subject, show
+from assay.data.audit.values import columns, labels, privacy, target, unusual
 from assay.records.audit import Audit, Finding
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import Acceptance, GateSpec, SplitSection
@@ -53,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("ids that encode the target", ("LEAK-ID",), identity.telling_ids),
     Check("text that names the answer", ("LEAK-TEXT",), words.telling_words),
     Check("target leakage by columns together", ("LEAK-JOINT",), together.joint_leaks),
-    Check("label under another name", ("LABEL-COPY",), leakage.label_copies),
+    Check("label under another name", ("LABEL-COPY",), single.label_copies),
     Check(
         "duplicate rows across the split",
         ("DUPLICATE-ROWS-SPLIT", "TEST-IS-TRAIN"),
@@ -65,7 +47,7 @@ CHECKS: tuple[Check, ...] = (
     Check("time order ignored", ("TIME-ORDER",), times.time_order),
     Check("time that overlaps", ("TIME-OVERLAP",), times.time_overlap),
     Check("dates from afterwards", ("LEAK-FUTURE",), times.future),
-    Check("row order", ("ROW-ORDER",), rows.row_order),
+    Check("row order", ("ROW-ORDER",), order.row_order),
     Check("preparation on all rows", ("PREPARED-ON-ALL",), prepared.prepared),
     Check("answers alike in both parts", ("LABEL-SHIFT",), sides.label_shift),
     Check("groups in both parts", ("UNREPRESENTATIVE",), sides.unrepresentative),
@@ -82,7 +64,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "default values, mixed units and outliers",
         ("DEFAULT-VALUE", "UNIT-MIX", "OUTLIERS"),
-        values.unusual,
+        unusual.unusual,
     ),
     Check("personal data", ("PERSONAL-DATA",), privacy.personal_data),
 )

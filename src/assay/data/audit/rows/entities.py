@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assay.data.audit.chance import Bools, Hashes, chance_of, chosen, hashes_of, keys_of
-from assay.data.audit.columns import ENTITY_NAME, ID_NAME, id_like
-from assay.data.audit.leakage import given_away
+from assay.data.audit.leaks.single import given_away
+from assay.data.audit.rows.chance import Bools, Hashes, chance_of, chosen, hashes_of, keys_of
+from assay.data.audit.rows.twins import agreement_of, matches, pairs_of
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import SEED, Subject, percent, show
-from assay.data.audit.twins import agreement_of, matches, pairs_of
+from assay.data.audit.values.columns import ENTITY_NAME, ID_NAME, id_like
 from assay.records.audit import Finding, Severity
 
 EXAMPLES = 5

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from assay.data.audit.leakage import cross_table, given_away, leaks, suspects
-from assay.data.audit.probe import Probe, probe_of
+from assay.data.audit.leaks.probe import Probe, probe_of
+from assay.data.audit.leaks.single import cross_table, given_away, leaks, suspects
 from assay.data.audit.subject import Subject, percent, show
 from assay.records.audit import Finding
 

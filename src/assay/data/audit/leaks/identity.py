@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assay.data.audit.columns import id_like
-from assay.data.audit.leakage import counted, given_away
-from assay.data.audit.probe import Probe, probe_of
+from assay.data.audit.leaks.probe import Probe, probe_of
+from assay.data.audit.leaks.single import counted, given_away
 from assay.data.audit.subject import Subject, percent, show
+from assay.data.audit.values.columns import id_like
 from assay.records.audit import Finding, Severity
 
 LONGEST = 24

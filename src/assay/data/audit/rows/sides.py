@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.chance import Bools
+from assay.data.audit.rows.chance import Bools
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import Subject, percent, records, show
 from assay.kernel.loader import load

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import chi2
 
-from assay.data.audit.leakage import given_away
+from assay.data.audit.leaks.single import given_away
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import SEED, Subject, plain, records, show
 from assay.records.audit import Finding

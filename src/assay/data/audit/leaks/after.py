@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.data.audit.leakage import counted, cross_table, suspects
-from assay.data.audit.probe import Probe, probe_of
+from assay.data.audit.leaks.probe import Probe, probe_of
+from assay.data.audit.leaks.single import counted, cross_table, suspects
 from assay.data.audit.score import FEW, Floats, Ints
 from assay.data.audit.subject import Subject, percent, plain, show
 from assay.records.audit import Finding

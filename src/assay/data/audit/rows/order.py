@@ -7,9 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from assay.data.audit.rows.times import (
+    DRIFT,
+    SORTED,
+    blocks_of,
+    dates_of,
+    file_order,
+    test_is_given,
+)
 from assay.data.audit.score import order_strength
 from assay.data.audit.subject import Subject, plain, show
-from assay.data.audit.times import DRIFT, SORTED, blocks_of, dates_of, file_order, test_is_given
 from assay.records.audit import Finding
 
 

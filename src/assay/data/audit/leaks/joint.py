@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.data.audit.probe import Probe
+from assay.data.audit.leaks.probe import Probe
 from assay.data.audit.score import FEW, Floats, Ints, Outcome, cells_of, dense_cells
 from assay.data.audit.subject import SEED
 

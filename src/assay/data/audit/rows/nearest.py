@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assay.data.audit.chance import Bools
+from assay.data.audit.rows.chance import Bools
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import SEED, plain
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.chance import (
+from assay.data.audit.leaks.single import given_away
+from assay.data.audit.rows.chance import (
     Bools,
     Chance,
     Hashes,
@@ -22,12 +23,11 @@ from assay.data.audit.chance import (
     hashes_of,
     keys_of,
 )
-from assay.data.audit.columns import id_like
-from assay.data.audit.leakage import given_away
-from assay.data.audit.nearest import beyond_chance, fine_columns, nearest
+from assay.data.audit.rows.nearest import beyond_chance, fine_columns, nearest
+from assay.data.audit.rows.times import test_is_given
 from assay.data.audit.score import Floats, Ints
 from assay.data.audit.subject import SEED, Subject, percent, records, show
-from assay.data.audit.times import test_is_given
+from assay.data.audit.values.columns import id_like
 from assay.records.audit import Finding, Severity
 
 MANY_COPIES = 0.01

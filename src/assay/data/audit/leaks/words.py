@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.leakage import given_away
-from assay.data.audit.probe import Probe, probe_of
+from assay.data.audit.leaks.probe import Probe, probe_of
+from assay.data.audit.leaks.single import given_away
 from assay.data.audit.score import Ints
 from assay.data.audit.subject import Subject, percent, records, show
 from assay.kernel.family import class_labels

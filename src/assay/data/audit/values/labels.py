@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.data.audit.columns import id_like
 from assay.data.audit.subject import Subject, percent, records, show
+from assay.data.audit.values.columns import id_like
 from assay.records.audit import Finding
 
 COSTLY = 0.01

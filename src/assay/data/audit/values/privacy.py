@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from assay.data.audit.personal import BIRTH, INSIDE, KINDS, PLACE, spaced
 from assay.data.audit.subject import Subject, percent, show
+from assay.data.audit.values.personal import BIRTH, INSIDE, KINDS, PLACE, spaced
 from assay.records.audit import Finding
 
 CODE = "PERSONAL-DATA"

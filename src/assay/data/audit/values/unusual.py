@@ -11,7 +11,7 @@ import polars as pl
 
 from assay.data.audit.score import Floats
 from assay.data.audit.subject import Subject, percent, records, show
-from assay.data.audit.units import Mixture, unit_mixture
+from assay.data.audit.values.units import Mixture, unit_mixture
 from assay.records.audit import Finding
 
 FEWEST = 30

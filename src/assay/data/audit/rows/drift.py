@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.columns import id_like
 from assay.data.audit.score import Floats, Ints, Outcome, average_ranks, column_scores
 from assay.data.audit.subject import SEED, Subject, percent, plain, records, show
-from assay.data.audit.target import WIDTHS
+from assay.data.audit.values.columns import id_like
+from assay.data.audit.values.target import WIDTHS
 from assay.kernel.loader import load
 from assay.records.audit import Finding, Severity
 

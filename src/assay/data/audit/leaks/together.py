@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from assay.data.audit.joint import Joint, combined, is_ranged, listed
-from assay.data.audit.leakage import counted, given_away, labels_of, limits_passed
-from assay.data.audit.probe import Probe, probe_of
+from assay.data.audit.leaks.joint import Joint, combined, is_ranged, listed
+from assay.data.audit.leaks.probe import Probe, probe_of
+from assay.data.audit.leaks.single import counted, given_away, labels_of, limits_passed
 from assay.data.audit.score import column_scores
 from assay.data.audit.subject import Subject, percent, show
 from assay.records.audit import Finding

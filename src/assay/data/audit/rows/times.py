@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.leakage import LIMITS
+from assay.data.audit.leaks.single import LIMITS
 from assay.data.audit.score import Ints, Score, column_scores, order_strength
 from assay.data.audit.subject import Subject, percent, plain, records, show
 from assay.records.audit import Finding
