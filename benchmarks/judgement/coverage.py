@@ -30,7 +30,7 @@ from assay.evaluate import compare, estimates
 from assay.kernel.family import Predictions
 from assay.metrics import get, names_for
 
-TRUTH_ROWS = 4_000_000
+TRUTH_ROWS = 2_000_000
 WANTED = {"coverage": (0.935, 0.965), "null": (0.035, 0.065)}
 GROUP = 10
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from assay.evaluate.linear import Groups, critical
-from assay.metrics.weighted import CALIBRATION_BINS, Codes, Floats, Rows
+from assay.metrics.weighted import CALIBRATION_BINS, Codes, Floats, Rows, divide
 
 STEPS = 60
 LEVEL = 0.95
@@ -38,11 +38,16 @@ def bin_gaps(models: list[Rows], groups: Groups | None) -> tuple[Floats, Floats]
         spread -= gaps / units
         wider = (critical(LEVEL, units) / critical(LEVEL)) ** 2 * (units / (units - 1)) ** 2
         covariance = spread.T @ spread * wider
-    expected = [
-        np.bincount(_bins(rows), rows.score * (1 - rows.score), CALIBRATION_BINS) for rows in models
-    ]
-    few = np.maximum(np.concatenate(expected) - np.diag(covariance), 0)
+    expected = np.concatenate([foretold_variance(rows) for rows in models])
+    few = np.maximum(expected - np.diag(covariance), 0)
     return gaps / n, (covariance + np.diag(few)) / n**2
+
+
+def foretold_variance(rows: Rows) -> Floats:
+    """Return the (bins,) variance of the summed gaps if the probabilities are right."""
+    each = rows.score * (1 - rows.score)
+    foretold: Floats = np.bincount(_bins(rows), each, CALIBRATION_BINS).astype(np.float64)
+    return foretold
 
 
 def _bins(rows: Rows) -> Codes:
@@ -56,11 +61,21 @@ def gap_interval(
     gaps, covariance = bin_gaps([rows], groups)
     observed = float(np.abs(gaps).sum())
     noise = normal_draws(covariance, replicates, rng)
-    none = np.abs(noise).sum(axis=1)
+    calm = np.ones(CALIBRATION_BINS)
+    if groups is None:
+        foretold, seen = foretold_variance(rows) / rows.n**2, np.diag(covariance)
+        calm = divide(foretold, seen, 1.0)
+    none = np.abs(noise * np.sqrt(calm)).sum(axis=1)
     if observed == 0:
         return 0.0, float(np.quantile(none, level))
     scales = np.linspace(0, 1 + 4 * float(none.std()) / observed, STEPS)
-    shown = np.array([np.abs(scale * gaps + noise).sum(axis=1) for scale in scales])
+    mixed = np.minimum(3 * scales, 1.0)[:, None]
+    sizes = np.sqrt(
+        mixed + (1 - mixed) * calm
+    )  # only near zero is the noise what the model foretells
+    shown = np.array(
+        [np.abs(t * gaps + noise * s).sum(axis=1) for t, s in zip(scales, sizes, strict=True)]
+    )
     above, below = (shown >= observed).mean(axis=1), (shown <= observed).mean(axis=1)
     apart = (shown.mean(axis=1) - none.mean()) / max(2 * float(none.std()), 1e-12)
     lower = (1 - level) / 2 * np.clip(apart, 0, 1)

@@ -306,12 +306,6 @@ def leaning(each: Floats, spread: float, z: tuple[float, float]) -> tuple[float,
     return -error * arms[1], -error * arms[0]
 
 
-def straightened(score: float, each: Floats) -> float:
-    """Return a studentised score on Hall's scale, on which it is nearly normal."""
-    lean = skewness(each)
-    return score + lean * score**2 / 3 + lean**2 * score**3 / 27 + lean / 6
-
-
 def skewness(each: Floats) -> float:
     """Return the skewness of a sum of (n,) centred influences."""
     largest = float(np.abs(each).max())
