@@ -19,10 +19,10 @@ import numpy as np
 import polars as pl
 
 from assay.data.catalogue import get
-from assay.evaluate.fairness import DEFINITIONS, differences, grouping
+from assay.evaluate.answers.rules import Rule
+from assay.evaluate.fairness.groups import DEFINITIONS, differences, grouping
+from assay.evaluate.fairness.mitigation import TOLERANCE, group_thresholds
 from assay.evaluate.linear import critical, wilson
-from assay.evaluate.mitigation import TOLERANCE, group_thresholds
-from assay.evaluate.rules import Rule
 from assay.kernel.family import Predictions, Rows
 from assay.kernel.plugins import load_family
 from assay.lifecycle.ensemble import select

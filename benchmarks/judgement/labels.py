@@ -28,7 +28,7 @@ import polars as pl
 from sklearn.model_selection import KFold, StratifiedKFold
 from tables import Base, available, base
 
-from assay.evaluate.noise import confident_joint, label_noise, number_noise
+from assay.evaluate.labels.noise import confident_joint, label_noise, number_noise
 
 ROWS = 20_000
 CLASSES = (

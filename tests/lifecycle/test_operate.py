@@ -9,7 +9,7 @@ import pytest
 import assay
 from assay.data.content import read_table
 from assay.errors import AssayError, all_errors
-from assay.evaluate.mitigation import reweighing
+from assay.evaluate.fairness.mitigation import reweighing
 from assay.kernel.plugins import load_family
 from assay.lifecycle.material import Material, read_parts
 from assay.lifecycle.operate import operating_of

@@ -9,16 +9,16 @@ from assay.kernel.loader import load
 from assay.records.report import Examination
 
 EXAMINATIONS: tuple[tuple[str, str], ...] = (
-    ("label noise", "assay.evaluate.labels:examine"),
+    ("label noise", "assay.evaluate.labels.suspects:examine"),
     ("candidates", "assay.evaluate.candidates:examine"),
-    ("calibration", "assay.evaluate.calibration:examine"),
-    ("decision threshold", "assay.evaluate.thresholds:examine"),
-    ("prediction sets", "assay.evaluate.conformal:examine"),
+    ("calibration", "assay.evaluate.answers.calibration:examine"),
+    ("decision threshold", "assay.evaluate.answers.thresholds:examine"),
+    ("prediction sets", "assay.evaluate.answers.conformal:examine"),
     ("worst slices", "assay.evaluate.worst:examine"),
     ("worst errors", "assay.evaluate.errors:examine"),
-    ("fairness", "assay.evaluate.fairness:examine"),
-    ("robustness", "assay.evaluate.robustness:examine"),
-    ("smallest changes", "assay.evaluate.adversarial:examine"),
+    ("fairness", "assay.evaluate.fairness.groups:examine"),
+    ("robustness", "assay.evaluate.strain.robustness:examine"),
+    ("smallest changes", "assay.evaluate.strain.adversarial:examine"),
     ("learning curve", "assay.evaluate.diagnosis:examine"),
 )
 """What is looked at, and where: each is loaded on first use; None means that it does not apply."""

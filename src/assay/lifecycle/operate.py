@@ -10,11 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.errors import SpecError
-from assay.evaluate.conformal import margin_of
-from assay.evaluate.mitigation import group_thresholds
-from assay.evaluate.repair import choose_repair
-from assay.evaluate.rules import rule_of
-from assay.evaluate.thresholds import choose_threshold
+from assay.evaluate.answers.conformal import margin_of
+from assay.evaluate.answers.repair import choose_repair
+from assay.evaluate.answers.rules import rule_of
+from assay.evaluate.answers.thresholds import choose_threshold
+from assay.evaluate.fairness.mitigation import group_thresholds
 from assay.kernel.family import Predictions
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.kernel.store import Store

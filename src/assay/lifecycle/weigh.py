@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.evaluate.fairness import joined
-from assay.evaluate.mitigation import enough, reweighing
+from assay.evaluate.fairness.groups import joined
+from assay.evaluate.fairness.mitigation import enough, reweighing
 from assay.evaluate.slices import MISSING, OTHER, bins
 from assay.kernel.family import Rows
 from assay.kernel.loader import load
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-CONSTRAINED = "assay.evaluate.reduce:constrained"
+CONSTRAINED = "assay.evaluate.fairness.reduce:constrained"
 WEIGHED = ("reweigh", "constrain")
 ROUNDS = 60
 """Iterations of each of the many fits of constrained training, where they can be chosen."""

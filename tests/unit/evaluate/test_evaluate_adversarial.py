@@ -9,8 +9,8 @@ import pytest
 from operate_cases import make_case
 from scipy.special import expit
 
-from assay.evaluate.adversarial import examine
-from assay.evaluate.moves import Asked, Column, Move
+from assay.evaluate.strain.adversarial import examine
+from assay.evaluate.strain.moves import Asked, Column, Move
 from assay.kernel.family import Predictions
 from assay.records.base import from_json, to_json
 from assay.records.report import Examination

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from operate_cases import make_case, scores
 
-from assay.evaluate.calibration import binned, examine, murphy
+from assay.evaluate.answers.calibration import binned, examine, murphy
 from assay.metrics import get
 from assay.records.fitted import Operating
 

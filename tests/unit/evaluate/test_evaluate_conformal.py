@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from operate_cases import make_case
 
-from assay.evaluate.conformal import examine, margin_of
+from assay.evaluate.answers.conformal import examine, margin_of
 from assay.kernel.family import Predictions
 from assay.records.fitted import Operating
 

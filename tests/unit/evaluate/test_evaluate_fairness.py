@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from operate_cases import grouped, make_case
 
-from assay.evaluate.fairness import examine, rates_of
+from assay.evaluate.fairness.groups import examine, rates_of
 from assay.metrics.operate import two_classes
 from assay.records.spec import FairnessSection
 

@@ -13,8 +13,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from assay.evaluate.labels import examine
-from assay.evaluate.noise import confident_joint, label_noise, margins, number_noise
+from assay.evaluate.labels.noise import confident_joint, label_noise, margins, number_noise
+from assay.evaluate.labels.suspects import examine
 from assay.kernel.family import Predictions
 
 

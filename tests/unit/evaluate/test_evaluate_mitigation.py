@@ -8,8 +8,8 @@ from operate_cases import grouped
 from sklearn.linear_model import LogisticRegression
 
 from assay.errors import MissingExtra
-from assay.evaluate.mitigation import TOLERANCE, gap, group_thresholds, reweighing
-from assay.evaluate.rules import Rule
+from assay.evaluate.answers.rules import Rule
+from assay.evaluate.fairness.mitigation import TOLERANCE, gap, group_thresholds, reweighing
 from assay.kernel.loader import load
 
 
@@ -103,9 +103,9 @@ def test_a_group_too_small_keeps_the_common_threshold():
 def test_constrained_training_names_the_package_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "fairlearn", None)
     monkeypatch.setitem(sys.modules, "fairlearn.reductions", None)
-    monkeypatch.delitem(sys.modules, "assay.evaluate.reduce", raising=False)
+    monkeypatch.delitem(sys.modules, "assay.evaluate.fairness.reduce", raising=False)
     with pytest.raises(MissingExtra, match="fairlearn"):
-        load("assay.evaluate.reduce:constrained")
+        load("assay.evaluate.fairness.reduce:constrained")
 
 
 def test_constrained_training_finds_weights_that_bring_groups_together():
@@ -122,7 +122,9 @@ def test_constrained_training_finds_weights_that_bring_groups_together():
         return lambda asked: model.predict(x[asked]) == 1
 
     every = np.arange(n)
-    weight = load("assay.evaluate.reduce:constrained")(learn, positive, group, "average_odds", 0)
+    weight = load("assay.evaluate.fairness.reduce:constrained")(
+        learn, positive, group, "average_odds", 0
+    )
     assert weight.mean() == pytest.approx(1)
     assert len(np.unique(weight.round(9))) <= 4
     apart = []

@@ -6,7 +6,7 @@ from operate_cases import scores
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from assay.evaluate.repair import choose_repair, fit_repair
+from assay.evaluate.answers.repair import choose_repair, fit_repair
 from assay.metrics.operate import calibrated, log_odds
 
 FOLDS = np.arange(20_000) % 5

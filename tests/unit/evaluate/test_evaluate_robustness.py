@@ -9,11 +9,11 @@ from operate_cases import make_case
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from assay.evaluate import strains
 from assay.evaluate.case import Sample
-from assay.evaluate.robustness import examine
-from assay.evaluate.shift import places, shifted, tilt, worst_tail
-from assay.evaluate.strains import STRAINS, Bench
+from assay.evaluate.strain import strains
+from assay.evaluate.strain.robustness import examine
+from assay.evaluate.strain.shift import places, shifted, tilt, worst_tail
+from assay.evaluate.strain.strains import STRAINS, Bench
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.weighted import Rows

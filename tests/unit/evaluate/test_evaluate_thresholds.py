@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from operate_cases import make_case, scores
 
-from assay.evaluate.rules import Rule, ladder, rule_of
-from assay.evaluate.thresholds import choose_threshold, examine
+from assay.evaluate.answers.rules import Rule, ladder, rule_of
+from assay.evaluate.answers.thresholds import choose_threshold, examine
 from assay.metrics.operate import two_classes
 from assay.records.fitted import Operating
 from assay.records.spec import AnswersSection

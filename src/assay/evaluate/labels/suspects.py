@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.evaluate.case import Case
-from assay.evaluate.noise import (
+from assay.evaluate.labels.noise import (
     HALF,
     Ints,
     Noise,

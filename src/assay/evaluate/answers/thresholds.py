@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.evaluate.answers.rules import FEWEST, Ladder, Rule, ladder, rule_of
 from assay.evaluate.case import Case
 from assay.evaluate.cells import percentiles, redrawn
 from assay.evaluate.intervals import estimates
 from assay.evaluate.linear import critical, wilson
-from assay.evaluate.rules import FEWEST, Ladder, Rule, ladder, rule_of
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.operate import two_classes

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from assay.errors import DataError
 from assay.evaluate.case import Case
 from assay.evaluate.compare import compare
-from assay.evaluate.shift import SHIFTS, STANDARD, shifted, worst_tail
-from assay.evaluate.strains import STRAINS, Bench, Strain
+from assay.evaluate.strain.shift import SHIFTS, STANDARD, shifted, worst_tail
+from assay.evaluate.strain.strains import STRAINS, Bench, Strain
 from assay.kernel.family import Predictions
 from assay.metrics.base import Truth
 from assay.metrics.weighted import Rows

@@ -19,7 +19,7 @@ from fairlearn.reductions import (
 )
 from numpy.typing import NDArray
 
-from assay.evaluate.mitigation import gap
+from assay.evaluate.fairness.mitigation import gap
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

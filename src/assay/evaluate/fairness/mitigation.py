@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.evaluate.rules import Ladder, Rule, ladder
+from assay.evaluate.answers.rules import Ladder, Rule, ladder
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.evaluate.moves import Asked, Column, Move, changed, described
+from assay.evaluate.strain.moves import Asked, Column, Move, changed, described
 
 Codes = NDArray[np.int64]
 
