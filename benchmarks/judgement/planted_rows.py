@@ -26,7 +26,8 @@ def _with_copies(base: Base, share: float, rng: np.random.Generator) -> tuple:
     """Return a table of the same height, a share of it copies, with each row's origin."""
     rows = base.table.height
     copies = int(rows * share)
-    origin = np.concatenate([np.arange(rows - copies), rng.integers(rows - copies, size=copies)])
+    first = rng.permutation(rows)[: rows - copies]  # a file may be sorted by its answer
+    origin = np.concatenate([first, rng.choice(first, copies)])
     origin = origin[rng.permutation(rows)]
     return base.table[origin], origin
 
@@ -61,7 +62,8 @@ def near_copies(base: Base, level: int, rng: np.random.Generator) -> Planted:
 def _entities(base: Base, level: int, rng: np.random.Generator) -> tuple:
     """Return rows of entities, five each: half of the columns and mostly the target are shared."""
     rows = base.table.height
-    origin = rng.permutation(np.arange(rows) % max(rows // 5, 2))
+    first = rng.permutation(rows)  # a file may be sorted by its answer
+    origin = first[rng.permutation(np.arange(rows) % max(rows // 5, 2))]
     features = [name for name in base.table.columns if name != base.target]
     shared = [str(name) for name in rng.permutation(features)[: (len(features) + 1) // 2]]
     own = rng.random(rows) >= (0.25, 0.10, 0.0)[level]
@@ -77,7 +79,7 @@ def _entities(base: Base, level: int, rng: np.random.Generator) -> tuple:
 def entity(base: Base, level: int, rng: np.random.Generator) -> Planted:
     """Five rows a member; they share half of the columns, and mostly the answer."""
     table, origin = _entities(base, level, rng)
-    names = rng.permutation(9_000)[origin] + 1_000
+    names = rng.permutation(9_000)[np.unique(origin, return_inverse=True)[1]] + 1_000
     member = pl.Series("member", [f"M{name}" for name in names])
     return Planted(table.with_columns(member), origin=origin)
 

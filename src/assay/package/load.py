@@ -12,7 +12,7 @@ from assay.errors import Refused
 from assay.kernel.family import Predictions, Predictor
 from assay.kernel.plugins import load_predictor
 from assay.metrics.operate import operate
-from assay.package.manifest import SIGNATURE, package_digest, read_files
+from assay.package.manifest import SIGNATURE, read_files, read_seal
 from assay.records.base import from_json
 from assay.records.fitted import Signature
 from assay.records.package import Manifest
@@ -70,4 +70,4 @@ def load(path: Path, *, allow_code: bool = False) -> LoadedPackage:
         )
     predictor = open_predictor(manifest.family, files, manifest.signature)
     signature = from_json(files[SIGNATURE], Signature)
-    return LoadedPackage(package_digest(manifest), manifest, predictor, signature, path)
+    return LoadedPackage(read_seal(path), manifest, predictor, signature, path)

@@ -18,7 +18,7 @@ CODE = "code"
 
 
 def package_digest(manifest: Manifest) -> str:
-    """Return the digest that names the package."""
+    """Return the digest that names a package that is about to be written."""
     return digest(manifest)
 
 
@@ -29,7 +29,8 @@ def read_files(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         Tampered: a file is missing, changed, or not in the manifest; `where` names it.
     """
     try:
-        manifest = from_json((path / MANIFEST).read_bytes(), Manifest)
+        written = (path / MANIFEST).read_bytes()
+        manifest = from_json(written, Manifest)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Tampered(
             "PACKAGE-NO-MANIFEST",
@@ -39,9 +40,11 @@ def read_files(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         ) from error
     except Tampered as error:  # no manifest any more
         raise _changed(path / MANIFEST) from error
-    if _read_seal(path / SEAL) != package_digest(manifest):
+    # over the bytes: a record that has gained a field since would be written otherwise today
+    name = digest_of(written)
+    if read_seal(path) != name:
         raise _changed(path / MANIFEST)
-    if len(path.resolve().name) == 64 and path.resolve().name != package_digest(manifest):
+    if len(path.resolve().name) == 64 and path.resolve().name != name:
         raise _changed(path / MANIFEST)
     present = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
     extra = present - set(manifest.files) - {MANIFEST, SEAL}
@@ -55,7 +58,9 @@ def read_files(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     return manifest, {name: _read(path / name, want) for name, want in manifest.files.items()}
 
 
-def _read_seal(file: Path) -> str:
+def read_seal(path: Path) -> str:
+    """Return the digest that names the package in the folder `path`; raises Tampered."""
+    file = path / SEAL
     try:
         return file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
