@@ -223,8 +223,20 @@ def timing(rows=100_000):
     return {"rows": rows, "metrics": len(metrics), "replicates": 2000, "seconds": min(taken)}
 
 
+def by_metric(sizes, key):
+    """Return each metric's mean over the processes, by the number of rows."""
+    means = {}
+    for n, processes in sizes.items():
+        for metrics in processes.values():
+            for metric, found in metrics.items():
+                means.setdefault(n, {}).setdefault(metric, []).append(found[key])
+    return {
+        n: {m: round(float(np.mean(v)), 3) for m, v in each.items()} for n, each in means.items()
+    }
+
+
 def summary(results):
-    """Return the share of cells in the wanted range, by kind, and those that are not."""
+    """Return the share of cells in the wanted range, by kind, those that are not, and means."""
     lines = {}
     for kind, (low, high) in WANTED.items():
         key = "coverage" if kind == "coverage" else "rejected"
@@ -239,6 +251,7 @@ def summary(results):
             "cells": len(every),
             "within": round(1 - len(outside) / max(len(every), 1), 3),
             "outside": outside,
+            "by_metric": by_metric(results[kind], key),
         }
     return lines
 

@@ -5,8 +5,9 @@ import pytest
 
 from assay.errors import Mistakes, SpecError
 from assay.lifecycle.check import check
+from assay.lifecycle.run import run
 from assay.metrics import METRICS
-from conftest import ACCEPTED, FAST, make_table
+from conftest import ACCEPTED, FAST, GATES, TARGETS, make_table
 
 
 def leaky(project, **kwargs):
@@ -32,6 +33,8 @@ def test_another_seal_is_another_look_and_widens_the_gates(project):
     one, two = (result.view.decision.gates[0] for result in (first, second))
     assert two.value == one.value
     assert two.low < one.low
+    third = shop.run(budget="3s")  # other models may come of it, and be chosen among
+    assert third.view.report.looks == 3
     other = shop.run(seed=5)  # other test rows, nobody has looked at them
     assert other.view.report.looks == 1
 
@@ -47,6 +50,34 @@ def test_the_live_model_is_asked_about_the_same_rows(project):
     assert "shop@1" in gate.reason
     rivals = {c.baseline for c in second.view.report.comparisons if c.against == "champion"}
     assert rivals == {"shop@1"}
+
+
+def test_a_live_model_of_another_question_is_not_beaten(project):
+    """What it says of fees cannot be set beside answers about leaving."""
+    shop = project("regression", more=GATES["regression"])
+    assert shop.run().verdict == "accepted"
+    shop.edit(f'target = "{TARGETS["regression"]}"', 'target = "fee"\nmissing_target = "drop"')
+    with shop.file.open("a") as file:
+        file.write('\n[[gates]]\nmetric = "rmse"\nbeats = "champion"\n')
+    result = shop.run()
+    gate = result.view.decision.gates[-1]
+    assert gate.verdict == "inconclusive"
+    assert "shop@1 is live and could not be asked: it answers another question" in gate.reason
+
+
+def test_neither_looks_nor_what_is_live_change_the_package(project, tmp_path):
+    """They are no inputs of a run: the same file and data give the same bytes in any store."""
+    shop = project(more=f'{ACCEPTED}\n[[gates]]\nmetric = "roc_auc"\nbeats = "champion"\n')
+    fresh = run(shop.folder, store=tmp_path / "fresh")
+    shop.edit("at_least = 0.7", "at_least = 0.72")
+    shop.run()
+    shop.edit("at_least = 0.72", "at_least = 0.7")
+    later = shop.run()
+    assert (fresh.view.report.looks, later.view.report.looks) == (1, 2)
+    assert later.view.decision != fresh.view.decision
+    assert later.view.package.digest == fresh.view.package.digest
+    card = (later.package / "model_card.md").read_text()
+    assert "depends on what is live" in card
 
 
 def test_every_metric_is_compared_with_the_baseline(finished):

@@ -21,12 +21,14 @@ from assay.lifecycle.result import RunResult
 from assay.metrics import get
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
-from assay.records.report import Estimate, Scores
+from assay.records.report import Estimate, Report, Scores
+from assay.report.figures import untold
 from assay.report.hypothesis import why
-from assay.report.text import plural
+from assay.report.text import cut, plural
 from assay.report.view import RunView
 
 EVIDENCE_ROWS = 6
+GATE_INDENT = 13
 INDENT = 11
 
 
@@ -86,7 +88,8 @@ def print_judgement(console: Console, view: RunView) -> None:
     for concern in ("serious", "look"):
         for found in examined:
             if found.concern == concern:
-                said = f"[yellow]{concern}[/yellow] {escape(found.title)}: "
+                said = f"[yellow]{concern}[/yellow] {escape(found.title)}"
+                said += " " if found.title.endswith("?") else ": "
                 _paragraph(console, said + escape(found.reading))
     if view.pitfalls:
         console.print(f"\nChecklist: {summary(view.checklist)}")
@@ -127,6 +130,13 @@ def print_check(console: Console, result: CheckResult) -> None:
         console.print(
             f"  [dim]suspects [/dim] a first model {escape(left)}: "
             f"{each.metric} {estimate(each.metric, each.score)}"
+        )
+    if result.audit.blocking:
+        how = "goes on without them" if result.quarantine else "shows what the suspects are worth"
+        command = f"assay {'run' if result.quarantine else 'check'} --quarantine"
+        console.print(
+            f"  [dim]verdict  [/dim] a run would stop here, until each error is mended or accepted "
+            f"with a reason; {command} {how}"
         )
 
 
@@ -179,6 +189,8 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
         f"{escape(split.policy)}: {split.train:,} train{held}, {split.test:,} test "
         f"(seed {split.seed})",
     )
+    if view.snapshot.dropped:
+        yield "left out", escape(cut(", ".join(view.snapshot.dropped), 200))
     yield "audit", _counts(view.audit, codes=True)
     if view.report is not None:
         yield "baseline", _scores(view.report.baseline, view.seal.primary)
@@ -189,8 +201,11 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
             yield "champion", _scores(view.report.champion, view.seal.primary)
             gain = view.report.comparison.difference
             yield "gain", f"{estimate(view.seal.primary, gain)} on the same rows, more is better"
+        yield from _judged(view.report)
     for gate in view.decision.gates if view.decision else ():
         yield "gate", _gate(gate)
+        if gate.name.endswith(" slice") and not untold(gate):
+            yield "", f"{' ' * GATE_INDENT}{escape(gate.reason)}"
     if view.package is not None:
         parity = view.package.parity
         yield (
@@ -208,18 +223,36 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
         yield "model", f"{escape(view.version.name)}@{view.version.version}{alias}"
 
 
+def _judged(report: Report) -> Iterator[tuple[str, str]]:
+    """Say what the examinations found, and how often the test rows were read."""
+    concerns = [
+        f"{coloured('warning', word)} ({', '.join(escape(e.title) for e in found)})"
+        for concern, word in (("serious", "serious"), ("look", "worth a look"))
+        if (found := [e for e in report.examinations if e.concern == concern])
+    ]
+    if report.examinations:
+        looked = plural(len(report.examinations), "examination")
+        yield "judged", f"{looked}: {', '.join(concerns) or 'nothing to worry about'}"
+    if report.looks > 1:
+        yield (
+            "looks",
+            f"these test rows were read under {report.looks} seals, so the intervals of the gates "
+            "are widened; fresh rows (data.test) start anew",
+        )
+
+
 def _scores(scores: Scores, primary: str) -> str:
     return f"{escape(scores.name)}: {primary} {estimate(primary, scores.metrics[primary])}"
 
 
 def _gate(gate: GateResult) -> str:
-    unit = get(gate.metric)
-    more = f"; about {gate.rows_needed:,} test rows would decide" if gate.rows_needed else ""
-    show = unit.format
-    return (
-        f"{coloured(gate.verdict, f'{gate.verdict:<12}')} {escape(gate.name)}: "
-        f"{show(gate.value)} [{show(gate.low)}, {show(gate.high)}]{more}"
-    )
+    head = f"{coloured(gate.verdict, f'{gate.verdict:<12}')} {escape(gate.name)}: "
+    if untold(gate):
+        return head + escape(gate.reason)
+    needed = gate.rows_needed and not gate.name.endswith(" slice")
+    more = f"; about {gate.rows_needed:,} test rows would decide" if needed else ""
+    show = get(gate.metric).format
+    return f"{head}{show(gate.value)} [{show(gate.low)}, {show(gate.high)}]{more}"
 
 
 def _counts(audit: Audit, *, codes: bool = False) -> str:

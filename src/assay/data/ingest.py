@@ -106,6 +106,14 @@ def ingest(
         raw, test_rows = with_test(raw, test), test.frame.height
     table = _typed(raw, data, own_names=not features.transform, test_rows=test_rows)
     _raise(table.problems.values())
+    if data.test is not None and not table.test_rows:
+        raise DataError(
+            "DATA-TEST-EMPTY",
+            "no row of the test table is left",
+            where="data.test",
+            got=f"{test_rows} rows, each without a target or a copy of a training row",
+            hint="test on rows that have a target and that training has not seen",
+        )
     if features.transform:
         table = _transformed(table, data, features.transform, folder, allow_code=allow_code)
         _raise(table.problems.values())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.evaluate.case import Case
-from assay.metrics import Metric
+from assay.metrics import METRICS, Metric
 from assay.metrics.base import Truth
 from assay.records.report import Estimate, Examination, tabled
 
@@ -28,6 +28,10 @@ WILD = 0.25
 """From this share of the squared error on, the draw of the training rows decides too much."""
 MET = 0.05
 """The curves have met when the error on unseen rows is larger by at most this share."""
+APART = 2.0
+"""Where refits are missing, so many times the error on rows it has seen is learning by heart."""
+SETTLED = 0.02
+"""The error has stopped falling when the last step of the curve took off less than this share."""
 FEWEST_POINTS, FEWEST_REFITS = 3, 3
 HINTS: dict[Verdict, str] = {
     "more rows": "Collect more rows like these; they will pay.",
@@ -184,7 +188,14 @@ def _verdict(seen: Floats, unseen: Floats, numbers: dict[str, Estimate]) -> Verd
         return "overfit"
     if more is not None and more.value >= WORTH * unseen[-1]:
         return "more rows" if more.low >= SURE * more.value else "perhaps"
-    return "underfit" if unseen[-1] - seen[-1] <= MET * unseen[-1] else "enough"
+    if unseen[-1] - seen[-1] <= MET * unseen[-1]:
+        return "underfit"
+    if more is not None:
+        return "enough"
+    # Without refits only the curve itself tells: apart by much, or still falling at its end.
+    if variance is None and unseen[-1] >= APART * seen[-1]:
+        return "overfit"
+    return "perhaps" if unseen[-2] - unseen[-1] >= SETTLED * unseen[-2] else "enough"
 
 
 def _reading(
@@ -204,9 +215,13 @@ def _reading(
             "the new rows are like these."
         )
     else:
-        parts.append("There was no time, or there are too few rows, to say what more would bring.")
+        parts.append(
+            "How much more rows would bring was not measured: the time was short, or the rows few."
+        )
     told = {
-        "overfit": "It overfits: which rows it was trained on decides {share} of its error.",
+        "overfit": "It overfits: which rows it was trained on decides {share} of its error."
+        if "variance_share" in numbers
+        else "It overfits: it knows the rows that it has seen much better than others.",
         "underfit": "It does nearly as badly on rows it has seen: it is too simple for them, or "
         "the columns do not tell more{others}.",
         "more rows": "More rows would help.",
@@ -241,9 +256,13 @@ def _lines(refits: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(
         {
             "Error": names[name],
-            "In all": f"{refits[name]['loss']:.4g}",
-            "Of it always there (bias, and what no model can know)": f"{refits[name]['bias']:.4g}",
-            "Of it from the draw of the rows (variance)": f"{refits[name]['variance']:.4g}",
+            "In all": METRICS["mae"].format(refits[name]["loss"]),
+            "Of it always there (bias, and what no model can know)": METRICS["mae"].format(
+                refits[name]["bias"]
+            ),
+            "Of it from the draw of the rows (variance)": METRICS["mae"].format(
+                refits[name]["variance"]
+            ),
         }
         for name in names
         if name in refits

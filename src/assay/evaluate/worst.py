@@ -168,13 +168,13 @@ def _line(told: _Told, rows: _Rows, case: Case) -> dict[str, Any]:
     line: dict[str, Any] = {
         "Slice": told.slice.words,
         "Rows": int(told.slice.mask.sum()),
+        f"{wrong} here": _amount(told.here, rows),
+        "Elsewhere": _amount(told.elsewhere, rows),
+        "More by": _points(told.difference, rows),
         asked.title: "not measured" if measured is None else asked.format(measured.value),
         "Between": ""
         if measured is None
         else f"{asked.format(measured.low)} and {asked.format(measured.high)}",
-        f"{wrong} here": _amount(told.here, rows),
-        "Elsewhere": _amount(told.elsewhere, rows),
-        "More by": _points(told.difference, rows),
     }
     if told.expected is not None:
         line["The model expected"] = _amount(told.expected, rows)
@@ -203,8 +203,20 @@ def _reading(looked: Searched, told: list[_Told], rows: _Rows) -> str:
     text = (
         f"Of {where}, {number} clearly worse than the rest. The worst is {first.slice.words} "
         f"({int(first.slice.mask.sum()):,} rows): {_amount(first.here, rows)} {what}, elsewhere "
-        f"{_amount(first.elsewhere, rows)} ({_points(first.difference, rows)} more)."
+        f"{_amount(first.elsewhere, rows)}"
     )
+    if first.difference.low > 0:
+        text += f" ({_points(first.difference, rows)} more)."
+    elif rows.answered.classes:
+        text += (
+            ", which may be chance; but its probabilities are clearly further from what happened "
+            "there."
+        )
+    else:
+        text += (
+            ", which may be chance; but most of its answers are clearly further off there, large "
+            "errors set aside."
+        )
     if first.expected is not None:
         text += f" By its own probabilities the model expected {_amount(first.expected, rows)}."
     return text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from assay.errors import SpecError
 from assay.metrics import Metric, get
+from assay.records.decision import Verdict
 from assay.records.report import Estimate, Report, SliceResult
 from assay.records.spec import GateSpec
 
@@ -17,8 +18,9 @@ EVERY, WORST = "every slice", "worst slice"
 class Asked:
     """A gate made concrete: its name, the estimate that decides, and the side that is right.
 
-    `estimate` is None where there is nothing to judge, and `how` says why. `rows` is how many test
-    rows the estimate rests on. `strict` makes the threshold itself count as wrong.
+    `estimate` is None where there is nothing to judge: `how` says why, and `otherwise` is the
+    verdict. `rows` is how many test rows the estimate rests on. `strict` makes the threshold itself
+    count as wrong.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Asked:
     rows: int
     how: str = ""
     strict: bool = False
+    otherwise: Verdict = "inconclusive"
 
 
 def asked(gate: GateSpec, report: Report) -> Asked:
@@ -48,7 +51,8 @@ def asked(gate: GateSpec, report: Report) -> Asked:
         )
     name = f"{metric.name} {'≥' if higher else '≤'} {_threshold(metric, threshold)}"
     if gate.on is None:
-        return Asked(name, metric, _measured(metric, report), threshold, higher, report.rows)
+        estimate, how = _measured(metric, report)
+        return Asked(name, metric, estimate, threshold, higher, report.rows, how)
     name = f"{name} on {'the ' if gate.on == WORST else ''}{gate.on}"
     estimate, rows, how = _on_slices(gate.on, metric, report, higher=higher)
     return Asked(name, metric, estimate, threshold, higher, rows, how)
@@ -70,6 +74,9 @@ def _rivalry(rival: str, metric: Metric, report: Report) -> Asked:
     found = next((c for c in pairs if c.metric == metric.name), None)
     name = f"{metric.name} beats the {'baseline' if rival == 'baseline' else 'live model'}"
     difference, how = None, "no model of this name is live yet, so there is nothing to beat"
+    otherwise: Verdict = "accepted"
+    if not pairs and report.unasked:
+        how, otherwise = report.unasked, "inconclusive"
     if found is not None:
         difference, how = found.difference, f"{found.baseline}, paired on the same rows"
     elif pairs:
@@ -77,7 +84,9 @@ def _rivalry(rival: str, metric: Metric, report: Report) -> Asked:
         how = "by whether the two intervals overlap, which is cautious"
     if rival == "baseline" and report.champion.name == report.baseline.name:
         how = "the champion is the baseline itself: nothing that was tried scored better"
-    return Asked(name, metric, difference, 0.0, True, report.rows, how, strict=True)
+    return Asked(
+        name, metric, difference, 0.0, True, report.rows, how, strict=True, otherwise=otherwise
+    )
 
 
 def _apart(metric: Metric, report: Report) -> Estimate:
@@ -109,7 +118,7 @@ def _on_slices(
     ]
     measured = [s for s in wanted if metric.name in s.metrics]
     if not measured:
-        return None, 0, "no slice has enough rows to be judged"
+        return None, 0, "it has too few rows to be judged"
     key = metric.name
     worst = (
         min(measured, key=lambda s: s.metrics[key].low)
@@ -128,21 +137,27 @@ def _worst_found(metric: Metric, report: Report) -> tuple[Estimate | None, int, 
     search = next((e for e in report.examinations if e.name == "worst_slices"), None)
     found = search.numbers.get(metric.name) if search is not None else None
     if found is None:
-        return None, 0, "the search found no slice that stands out"
+        return None, 0, "no slice has rows enough to be judged"
     return found, found.n, "the worst slice that the search found"
 
 
-def _measured(metric: Metric, report: Report) -> Estimate:
-    """Return the champion's estimate, what an examination found, the latency, or the size."""
+def _measured(metric: Metric, report: Report) -> tuple[Estimate | None, str]:
+    """Return the champion's estimate, what an examination found, the latency, or the size.
+
+    What no examination could find, in groups too small or a table without text, is not there, and
+    the second item says so.
+    """
     if metric.name == "package_bytes":
         size = float(report.package_bytes)
-        return Estimate(value=size, low=size, high=size, n=1, method="exact")
+        return Estimate(value=size, low=size, high=size, n=1, method="exact"), ""
     if metric.takes == "examined":
         found = {name: e for each in report.examinations for name, e in each.numbers.items()}
-        return _scored(metric, found)
+        missing = "these rows do not allow it to be measured: its examination says why"
+        return found.get(metric.name), "" if metric.name in found else missing
     if metric.operational:
-        return _scored(metric, {f"latency_{key}": est for key, est in report.latency_ms.items()})
-    return _scored(metric, report.champion.metrics)
+        latency = {f"latency_{key}": est for key, est in report.latency_ms.items()}
+        return _scored(metric, latency), ""
+    return _scored(metric, report.champion.metrics), ""
 
 
 def _scored(metric: Metric, measured: Mapping[str, Estimate]) -> Estimate:

@@ -24,8 +24,9 @@ def judge(gates: Sequence[GateSpec], report: Report, seal: str) -> Decision:
     A gate is accepted when its whole interval is on the right side of the threshold (the threshold
     itself counts as right for `at_least` and `at_most`, as wrong for `beats`), rejected when all of
     it is on the wrong side, else inconclusive. Any rejected gate rejects, else any inconclusive one
-    leaves it open. Without a gate nothing was asked, and the verdict is inconclusive. A gate with
-    nothing to judge, such as a live model before there is one, is met.
+    leaves it open. Without a gate nothing was asked, and the verdict is inconclusive. A gate whose
+    number could not be measured, as on a slice of too few rows, is inconclusive; where there is no
+    live model yet, there is nothing to beat, and the gate is met.
 
     Where the test rows have been read under k seals, every interval is widened to the level
     1 - 0.05 / k (Bonferroni), so that the k looks together mislead in 5 % of cases at most. What is
@@ -47,7 +48,7 @@ def judge(gates: Sequence[GateSpec], report: Report, seal: str) -> Decision:
         reason = "not met: " + _names(results, verdict)
     elif "inconclusive" in verdicts:
         verdict = "inconclusive"
-        reason = "the test rows are too few to tell: " + _names(results, verdict)
+        reason = "the test rows do not tell: " + _names(results, verdict)
     if results and report.looks > 1:
         reason += (
             f"; the intervals are widened because these test rows have been read under "
@@ -65,7 +66,7 @@ def _judge_one(gate: Asked, looks: int) -> GateResult:
         return GateResult(
             name=gate.name,
             metric=gate.metric.name,
-            verdict="accepted",
+            verdict=gate.otherwise,
             value=gate.threshold,
             low=gate.threshold,
             high=gate.threshold,

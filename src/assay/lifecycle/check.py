@@ -18,7 +18,7 @@ from assay.records.audit import Audit
 from assay.records.split import Split
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckResult:
     """What a run would start from, and what the audit says about it."""
 
@@ -36,6 +36,10 @@ class CheckResult:
     def exit_code(self) -> int:
         """Return the exit code of the command line."""
         return 0 if self.ok else 3
+
+    def __repr__(self) -> str:
+        name, found = self.prepared.spec.project.name, len(self.audit.findings)
+        return f"CheckResult({name}, {found} findings, {'ok' if self.ok else 'stops a run'})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the `data` of the JSON envelope."""

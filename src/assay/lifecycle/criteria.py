@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.errors import DataError, Mistakes, SpecError
-from assay.evaluate.slices import bins
+from assay.evaluate.slices import MISSING, bins
 from assay.metrics import Metric, get
 from assay.records.seal import Seal
 from assay.records.snapshot import Problem
@@ -56,7 +56,7 @@ def require_slices(seal: Seal, test: pl.DataFrame) -> None:
         column, given, value = (gate.on or "").partition("=")
         if not given:
             continue
-        there = {name for name in bins(test[column]) if name is not None}
+        there = {MISSING if name is None else name for name in bins(test[column])}
         if value not in there:
             raise SpecError(
                 "GATE-SLICE",

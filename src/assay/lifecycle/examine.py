@@ -79,6 +79,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
         latency_ms=_latency(predictor, given.rows),
         package_bytes=sum(len(data) for data in files.values()),
         looks=looks,
+        unasked=rival.why,
     )
 
 
@@ -158,14 +159,14 @@ def _comparisons(
     material: Material,
     given: Answers,
     seal: Seal,
-    rival: Rival | None,
+    rival: Rival,
 ) -> tuple[Comparison, ...]:
     """Compare by every metric, with the baseline and with the model that is live."""
     found: list[Comparison] = []
     rivals: list[tuple[str, Predictions, Literal["baseline", "champion"]]] = [
         (fitted.baseline.candidate.name, given.baseline, "baseline")
     ]
-    if rival is not None:
+    if rival.answers is not None:
         rivals.append((rival.name, rival.answers, "champion"))
     for name, answers, against in rivals:
         found += compare_all(

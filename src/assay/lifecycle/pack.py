@@ -9,6 +9,7 @@ import msgspec
 from assay.data.ingest import readings_of
 from assay.data.transform import code_of
 from assay.errors import UsageError
+from assay.gates import judge
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.fit import field_of
 from assay.lifecycle.predict import Model
@@ -18,7 +19,6 @@ from assay.package.manifest import CODE, SIGNATURE
 from assay.package.smoke import example_frame, smoke
 from assay.records.audit import Audit
 from assay.records.base import digest, digest_of, to_json
-from assay.records.decision import Decision
 from assay.records.engine import Engine
 from assay.records.fitted import Fitted, Leaderboard, Signature
 from assay.records.package import Code, Manifest, Package
@@ -77,8 +77,18 @@ def raw_signature(signature: Signature, snapshot: DataSnapshot) -> Signature:
 
 
 def card_view(inputs: Inputs) -> RunView:
-    """Return what the cards are written from: records only, no times and no run."""
-    seal = take(inputs, "seal", Seal)
+    """Return what the cards are written from: records only, no times and no run.
+
+    The gates are judged as on a first look, with nothing live: what else is in the store is no
+    input of the run, and must not change the package.
+    """
+    seal, report = take(inputs, "seal", Seal), take(inputs, "evaluate", Report)
+    alone = msgspec.structs.replace(
+        report,
+        looks=1,
+        comparisons=tuple(c for c in report.comparisons if c.against == "baseline"),
+        unasked="",
+    )
     return RunView(
         run="",
         project=take(inputs, "spec", ProjectSpec),
@@ -96,8 +106,8 @@ def card_view(inputs: Inputs) -> RunView:
         actor="",
         leaderboard=take(inputs, "search", Leaderboard),
         fitted=take(inputs, "fit", Fitted),
-        report=take(inputs, "evaluate", Report),
-        decision=take(inputs, "judge", Decision),
+        report=alone,
+        decision=judge(seal.gates, alone, digest(seal)),
     )
 
 

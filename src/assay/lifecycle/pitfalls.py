@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
+from assay.evaluate.diagnosis import HINTS
 from assay.metrics import METRICS
 from assay.records.audit import Finding
 from assay.records.event import Event
+from assay.records.fitted import Operating
 from assay.report.text import count, cut, listing, plural
 from assay.report.view import CheckLine, Reading, RunView
 
@@ -254,6 +256,9 @@ def _agrees(view: RunView) -> CheckLine:
         return CheckLine(id_, title, "open", "There is no score on test rows to compare.", by)
     found = report.champion.metrics[board.metric]
     metric = METRICS.get(board.metric)
+    if metric is not None and metric.takes == "label" and _cut_elsewhere(view):
+        said = f"In training {metric.title} was taken at a threshold of a half, here at another."
+        return CheckLine(id_, title, "open", said, by)
     higher = metric is None or metric.higher_is_better
     show = metric.format if metric else str
     span = f"{show(found.low)} to {show(found.high)}"
@@ -263,6 +268,12 @@ def _agrees(view: RunView) -> CheckLine:
     return CheckLine(id_, title, "satisfied", f"They agree: {said}.", by)
 
 
+def _cut_elsewhere(view: RunView) -> bool:
+    """Return True where answers are cut at other thresholds than in the search."""
+    operating = view.fitted.signature.operating if view.fitted else Operating()
+    return operating.threshold != 0.5 or bool(operating.thresholds)
+
+
 def _by_heart(view: RunView) -> CheckLine:
     id_, title, by = "BY-HEART", "The model did not learn its rows by heart", "evaluate: learning"
     examined = view.report.examinations if view.report else ()
@@ -270,7 +281,7 @@ def _by_heart(view: RunView) -> CheckLine:
     if found is None:
         said = "No learning curve was examined in this run."
         return CheckLine(id_, title, "open", said, by)
-    state: State = "hit" if found.concern == "serious" else "satisfied"
+    state: State = "hit" if found.advice == HINTS["overfit"] else "satisfied"
     return CheckLine(id_, title, state, cut(found.reading, 300), by)
 
 

@@ -194,7 +194,6 @@ STAGES = (
             "search",
             "fit",
             "evaluate",
-            "judge",
         ),
         package,
         intact=package_there,

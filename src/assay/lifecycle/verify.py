@@ -19,7 +19,7 @@ from assay.lifecycle.predict import package_path
 from assay.lifecycle.run import Notify, choose_executor
 from assay.lifecycle.stages import STAGES
 from assay.package.manifest import MANIFEST, read_files
-from assay.records.base import Record, digest
+from assay.records.base import Record
 from assay.records.engine import Engine
 from assay.records.fitted import Leaderboard
 from assay.records.package import Package
@@ -182,11 +182,10 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
         )
         records = loop.run(STAGES, given, context).records
         before = get_record(workspace.store, entry.data["records"]["evaluate"], Report)
-        seal = take(given, "seal", Seal)
         Context(workspace.store, workspace.ledger, workspace.root).append(
             "test.read",
             entry.run,
-            seal=digest(seal),
+            seal=entry.given["seal"],
             test=before.test,
             rows=before.rows,
             rerun=True,

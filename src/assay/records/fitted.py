@@ -153,7 +153,7 @@ class Signature(Record, frozen=True, kw_only=True, tag="signature@1"):
 
     `missing` has further spellings of a missing value. `labels` says how a class is answered: as
     text, a whole number or a boolean. `interval` is, for a number, what to add to a prediction
-    for the ends of its 90 % interval.
+    for the ends of its interval, at the coverage of `operating`.
     """
 
     family: str

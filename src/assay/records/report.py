@@ -134,7 +134,8 @@ class Report(Record, frozen=True, kw_only=True, tag="report@1"):
 
     `test` names the test rows: the digest of their places and answers. `latency_ms` has the
     milliseconds of a one-row prediction of the exported model: `p50`, `p99`. `package_bytes` is
-    the size of the model's own files, without cards and manifest. `looks` counts the seals under
+    the size of the model's own files, without cards and manifest. `unasked` says why the model that
+    is live could not be compared, "" where it was or none is. `looks` counts the seals under
     which these test rows have been read, this one included.
     """
 
@@ -152,3 +153,4 @@ class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     comparisons: tuple[Comparison, ...] = ()
     examinations: tuple[Examination, ...] = ()
     looks: int = 1
+    unasked: str = ""

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from assay.records.decision import Decision
 from assay.records.fitted import Field, Fitted
 from assay.records.report import Report
+from assay.records.spec import GateSpec
 from assay.report import described, figures, html, judged, text, words
 from assay.report.view import RunView
 
@@ -97,7 +98,8 @@ def _model(view: RunView, fitted: Fitted) -> list[tuple[str, str]]:
     )
     if signature.interval is not None:
         low, high = (text.number(end) for end in signature.interval)
-        facts.append(("90% prediction interval", f"{low} to {high} around the prediction"))
+        held = text.percent(signature.operating.coverage)
+        facts.append((f"{held} prediction interval", f"{low} to {high} around the prediction"))
     return [
         *facts,
         ("Members", members),
@@ -130,13 +132,17 @@ def _results(view: RunView, report: Report) -> list[tuple[str, ...]]:
 
 
 def _gates(view: RunView, decision: Decision) -> list[tuple[str, ...]]:
-    """Return the gates; what depends on the machine is judged on the report, not on the card."""
-    return [
-        (row.name, "see the run report", "depends on the machine", "")
-        if figures.operational(gate.metric)
-        else (row.name, row.verdict, row.value, row.interval)
-        for row, gate in zip(judged.gate_rows(view), decision.gates, strict=True)
-    ]
+    """Return the gates; what depends on the machine or on what is live is for the report."""
+    rows = zip(judged.gate_rows(view), decision.gates, view.seal.gates, strict=True)
+    return [_gate(row, gate.metric, asked) for row, gate, asked in rows]
+
+
+def _gate(row: judged.GateRow, metric: str, asked: GateSpec) -> tuple[str, ...]:
+    if figures.on_machine(metric):
+        return row.name, "see the run report", "depends on the machine", ""
+    if asked.beats == "champion":
+        return row.name, "see the run report", "depends on what is live", ""
+    return row.name, row.verdict, row.value, row.interval
 
 
 def _slices(view: RunView, report: Report) -> list[tuple[str, ...]]:

@@ -81,7 +81,7 @@ def span(values: Iterable[float], pad: float = 0.04) -> tuple[float, float]:
     if not found:
         return 0.0, 1.0
     low, high = min(found), max(found)
-    room = (high - low) * pad or abs(high) * pad or 1.0
+    room = (high - low) * pad if high > low else abs(high) * pad or 1.0
     return low - room, high + room
 
 

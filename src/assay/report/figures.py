@@ -19,9 +19,18 @@ def gate_name(gate: GateResult) -> str:
     return title(gate.metric) + rule if rule != gate.name else gate.name
 
 
-def operational(name: str) -> bool:
+def untold(gate: GateResult) -> bool:
+    """Return True for a gate that had nothing to judge; its reason says why.
+
+    A model that is no different from its rival has a range of zero too, but was judged.
+    """
+    judged = " is on the right side of " in gate.reason
+    return gate.value == gate.low == gate.high == gate.threshold and not judged
+
+
+def on_machine(name: str) -> bool:
     """Return True for what is measured on a machine or a file, such as latency."""
-    return name in METRICS and METRICS[name].operational
+    return name in METRICS and METRICS[name].takes == "measured"
 
 
 def direction(name: str) -> str:

@@ -28,6 +28,7 @@ METHODS = {
     "bootstrap": "bootstrap interval",
 }
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
+RIVALS = {"baseline": " vs. baseline", "champion": " vs. model in use"}
 MARKS = {"accepted": "✓", "rejected": "✕", "inconclusive": "?"}
 
 
@@ -61,6 +62,8 @@ def _gate(gate: GateResult, asked: GateSpec | None) -> GateRow:
     low, high = min(gate.low, gate.threshold), max(gate.high, gate.threshold)
     domain = span((low, high), 0.15) if beats else figures.domain(gate.metric, low, high)
     say = figures.signed if beats else figures.value
+    untold = figures.untold(gate)
+    rival = RIVALS[asked.beats] if asked is not None and asked.beats is not None else ""
     good = ""
     if asked is not None:
         good = "left" if asked.at_most is not None else "right"
@@ -75,8 +78,8 @@ def _gate(gate: GateResult, asked: GateSpec | None) -> GateRow:
             threshold=gate.threshold, good=good,
         ),
         ends=(say(gate.metric, domain[0]), say(gate.metric, domain[1])),
-        value=say(gate.metric, gate.value) + (" vs. baseline" if beats else ""),
-        interval="exact" if gate.low == gate.high else ends,
+        value="–" if untold else say(gate.metric, gate.value) + rival,
+        interval="–" if untold else "exact" if gate.low == gate.high else ends,
         threshold="more than 0" if beats else _threshold(gate, good),
         reason=_MINUS.sub("−", capital(gate.reason)),
     )  # fmt: skip

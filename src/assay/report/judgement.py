@@ -58,6 +58,11 @@ class Look:
     tables: tuple[Table, ...]
     figures: tuple[Figure, ...]
 
+    @property
+    def folded(self) -> bool:
+        """Return True where nothing is of concern and several tables would only be in the way."""
+        return self.style == CONCERNS["none"][0] and len(self.tables) + bool(self.numbers) > 1
+
 
 def looks(report: Report) -> tuple[Look, ...]:
     """Return the examinations, those of serious concern first."""
@@ -91,7 +96,7 @@ def _look(found: Examination, id_: str, curves: tuple[Curve, ...]) -> Look:
         mark=mark,
         reading=found.reading,
         advice=found.advice,
-        numbers=tuple(_number(name, one) for name, one in found.numbers.items()),
+        numbers=tuple(_number(name, one) for name, one in _distinct(found).items()),
         tables=tuple(
             table_of(title, list(lines), MOST_LINES, MOST_COLUMNS, ordered=True)
             for title, lines in found.by_title.items()
@@ -99,6 +104,14 @@ def _look(found: Examination, id_: str, curves: tuple[Curve, ...]) -> Look:
         ),
         figures=plots.figures(curves),
     )
+
+
+def _distinct(found: Examination) -> dict[str, Estimate]:
+    """Return the numbers, one that only repeats a metric under another name left out."""
+    metrics = [one for name, one in found.numbers.items() if name in METRICS]
+    return {
+        name: one for name, one in found.numbers.items() if name in METRICS or one not in metrics
+    }
 
 
 def _number(name: str, found: Estimate) -> NumberRow:

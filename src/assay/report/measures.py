@@ -51,6 +51,17 @@ _IN_A_HUNDRED = {
     "roc_auc_ovr": "pairs of cases put in the right order, of {hundred} (half is guessing)",
     "r2": "parts of the differences between cases explained, of {hundred}",
     "mape": "error in parts of the true value, of {hundred}",
+    "average_odds_difference": "difference between groups in cases found and false alarms, of "
+    "{hundred} cases",
+    "equalized_odds_difference": "largest difference between groups in cases found or false "
+    "alarms, of {hundred} cases",
+    "equal_opportunity_difference": "difference between groups in cases found, of {hundred} that "
+    "there are",
+    "demographic_parity_difference": "difference between groups in cases picked, of {hundred} "
+    "cases",
+    "flip_rate": "answers that a small change turns around, of {hundred}",
+    "switch_rate": "answers that another word in the case turns around, of {hundred}",
+    "label_noise": "recorded answers that look wrong, of {hundred}",
     "conformal_coverage": "true answers inside the range or set given, of {hundred}",
 }
 _AS_IT_IS = {
@@ -64,6 +75,12 @@ _AS_IT_IS = {
     "latency_p50": "the usual time for one answer",
     "latency_p99": "the time for one of the slowest answers",
     "package_bytes": "the size of the model",
+    "robustness_missing": "what is lost of the main measure when values are missing",
+    "robustness_noise": "what is lost of the main measure when numbers are a little off",
+    "robustness_unseen": "what is lost of the main measure when words are new to it",
+    "robustness_extreme": "what is lost of the main measure when numbers are far off",
+    "robustness_swapped": "what is lost of the main measure when columns are mixed up",
+    "robustness_shift": "what is lost of the main measure when the mix of cases changes",
 }
 
 

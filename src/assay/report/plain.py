@@ -103,6 +103,12 @@ def _asked(book: Book, view: RunView) -> Part:
     ]
     if view.project.data.description:
         lines.insert(0, say("{told}", told=book.quote("spec", "data", "description", limit=300)))
+    left = [
+        say("“{name}”", name=book.quote("snapshot", "dropped", i, limit=40))
+        for i in range(len(view.snapshot.dropped))
+    ]
+    if left:
+        lines.append(say("Left out of the table: {names}.", names=join(left, ", ")))
     if view.report is not None:
         lines.append(
             say(

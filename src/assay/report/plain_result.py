@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from assay.metrics import METRICS
 from assay.records.report import Estimate, Report
+from assay.report import plain_found
 from assay.report.hypothesis import examination
 from assay.report.measures import clearly_below, measure
 from assay.report.numbers import HUNDRED, Book, Text, say
@@ -175,9 +176,7 @@ def groups(book: Book, view: RunView, report: Report) -> Part:
         for i in weak[:MOST_GROUPS]
     )
     points = tuple(
-        say(
-            "{reading}", reading=book.quote("evaluate", "examinations", at[0], "reading", limit=500)
-        )
+        plain_found.found(book, view, *at)
         for name in ("worst_slices", "fairness")
         if (at := examination(report, name)) is not None
     )

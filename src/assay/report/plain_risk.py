@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from assay.records.report import Examination, Report
 from assay.records.spec import GateSpec
+from assay.report import figures, plain_found
 from assay.report.measures import measure
-from assay.report.numbers import Book, Text, join, say
+from assay.report.numbers import Book, Text, say
 from assay.report.plain_part import Part, Table
 from assay.report.view import RunView
 
@@ -15,16 +16,10 @@ MOST_WARNINGS = 5
 TOLD_BEFORE = frozenset({"worst_slices", "fairness"})
 """Examinations that another part of the page quotes."""
 
-TROUBLES = {
-    "robustness_missing": "values are missing",
-    "robustness_noise": "numbers are a little off",
-    "robustness_unseen": "it meets words it has never seen",
-    "robustness_extreme": "numbers are far outside the usual",
-    "robustness_swapped": "columns are mixed up",
-    "robustness_shift": "the mix of cases changes",
+PARTS = {
+    "every slice": ", in every group that was named",
+    "worst slice": ", in the worst group that a search finds",
 }
-"""What can be wrong with new cases, by the number that says what it costs."""
-
 OUTCOMES = {"accepted": "met", "rejected": "broken", "inconclusive": "cannot be told"}
 
 
@@ -43,35 +38,14 @@ def _concerns(book: Book, view: RunView, report: Report) -> Iterator[Text]:
             continue
         at = ("evaluate", "examinations", i)
         yield say(
-            "{mark}{title}: {reading}",
+            "{mark}{title}{reading}",
             mark="Serious. " if one.concern == "serious" else "",
-            title=book.quote(*at, "title", limit=80),
-            reading=_troubles(book, view, i, one) or book.quote(*at, "reading", limit=500),
+            # A question as a title is answered by the sentence itself.
+            title=""
+            if one.title.endswith("?")
+            else say("{title}: ", title=book.quote(*at, "title", limit=80)),
+            reading=plain_found.found(book, view, i, one),
         )
-
-
-def _troubles(book: Book, view: RunView, index: int, one: Examination) -> Text | None:
-    """Say without a metric's name which bad rows do harm; None for any other examination."""
-    harmful = [name for name, found in one.numbers.items() if name in TROUBLES and found.low > 0]
-    if not harmful:
-        return None
-    harmful.sort(key=lambda name: -one.numbers[name].value)
-    asked = measure(view.problem.primary)
-    costs = [
-        say(
-            "{trouble} ({loss})",
-            trouble=TROUBLES[name],
-            loss=asked.number(
-                book, "evaluate", "examinations", index, "numbers", name, "value", gap=True
-            ),
-        )
-        for name in harmful
-    ]
-    return say(
-        "it gets worse when {costs}. In brackets is what is lost, of: {label}.",
-        costs=join(costs, ", when "),
-        label=asked.label,
-    )
 
 
 def _warnings(book: Book, view: RunView) -> Iterator[Text]:
@@ -146,16 +120,17 @@ def _threshold(book: Book, index: int, asked: GateSpec | None) -> Text:
         )
     number = measure(book.records["judge"].gates[index].metric).number(book, *at, "threshold")
     side = "" if asked is None else "at most " if asked.at_most is not None else "at least "
-    where = (
-        say(", in {part}", part=book.quote("seal", "gates", index, "on", limit=60))
-        if (asked is not None and asked.on)
-        else say("")
-    )
+    where = say("")
+    if asked is not None and asked.on is not None:
+        part = book.quote("seal", "gates", index, "on", limit=60)
+        where = say(PARTS.get(asked.on, ", where {part}"), part=part)
     return say("{side}{number}{where}", side=side, number=number, where=where)
 
 
 def _found(book: Book, index: int, metric: str, asked: GateSpec | None) -> Text:
     ahead = asked is not None and asked.beats is not None
+    if figures.untold(book.records["judge"].gates[index]):
+        return say("nothing to compare with" if ahead else "nothing to judge")
     said = measure(metric).said(book, "judge", "gates", index, gap=ahead)
     return say("ahead by {said}", said=said) if ahead else said
 
@@ -176,8 +151,7 @@ def steps(book: Book, view: RunView, report: Report) -> Part:
     points = list(_by_verdict(book, view))
     for i, one in enumerate(report.examinations):
         if _advised(one):
-            at = ("evaluate", "examinations", i, "advice")
-            points.append(say("{advice}", advice=book.sentence(*at)))
+            points.append(plain_found.advice(book, i, one))
     points.append(
         say("Look at the results again from time to time: what was true of the past may change.")
     )

@@ -58,7 +58,7 @@ def thresholds(curve: Curve) -> Figure:
     """Draw which share of the picks is right, and which share is found, by threshold."""
     data = curve.data
     at = data["threshold"]
-    plot = Plot((0, 1), (0, 1), "Probability from which the answer is positive", "Share")
+    plot = Plot((0, 1), (0, 1), "Threshold, a probability", "Share")
     if data.get("chosen") is not None:
         plot.line((data["chosen"], data["chosen"]), (0, 1), "guide")
     plot.line(at, data["recall"], "c1")

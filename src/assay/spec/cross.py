@@ -230,6 +230,14 @@ def _fairness(values: Values, mistakes: Mistaken) -> None:
             got=mitigate,
             hint='name them, such as columns = ["sex"]',
         )
+    elif values.get(("data", "target")) in columns:
+        mistakes.add(
+            "SPEC-CONFLICT",
+            ("fairness", "columns"),
+            "the groups that must be treated alike cannot be those of the answer itself",
+            got=columns,
+            hint="take the target out of fairness.columns",
+        )
     elif mitigate == "thresholds" and len(columns) > 1:
         mistakes.add(
             "SPEC-CONFLICT",

@@ -24,6 +24,7 @@ from assay.records.audit import Audit, Finding
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
+from report_examined import examined_view
 from report_views import binary_view
 
 
@@ -69,6 +70,36 @@ def test_every_open_finding_says_what_to_try():
 def test_the_audit_line_of_a_run_names_its_warnings(tmp_path):
     text = said(print_verdict, made(tmp_path, audit=AUDIT), None)
     assert "3 checks: 3 warnings (ROW-ORDER, GROUP), 1 note, 1 accepted" in text
+
+
+def test_a_run_tells_what_was_left_out_judged_and_looked_at(tmp_path):
+    examined = examined_view()
+    snapshot = msgspec.structs.replace(examined.snapshot, dropped=("next_step",))
+    decision = examined.decision
+    first, second, *rest = decision.gates
+    gates = (
+        msgspec.structs.replace(first, value=0.8, low=0.8, high=0.8, threshold=0.8, reason="none"),
+        msgspec.structs.replace(second, name="recall ≥ 0.5 on every slice", reason="b = 2, 9 rows"),
+        *rest,
+    )
+    decision = msgspec.structs.replace(decision, gates=gates)
+    result = replace(made(tmp_path), view=replace(examined, snapshot=snapshot, decision=decision))
+    text = said(print_verdict, result, None)
+    assert re.search(r"left out +next_step", text)
+    assert "serious (Where it does worst), worth a look (How it bears bad rows" in text
+    assert "read under 3 seals, so the intervals of the gates are widened" in text
+    assert f"{first.name}: none\n" in text
+    assert re.search(r"\n +b = 2, 9 rows\n", text)
+
+
+def test_a_check_that_would_stop_a_run_says_so_and_what_to_do():
+    view = binary_view()
+    prepared = SimpleNamespace(spec=view.project, problem=view.problem, snapshot=view.snapshot)
+    stops = Audit(checks=("a",), findings=(warning("LEAK-TARGET", "error"),))
+    text = said(print_check, CheckResult(prepared, view.split, stops))
+    assert "a run would stop here" in text
+    assert "assay check --quarantine shows what the suspects are worth" in text
+    assert "would stop" not in said(print_check, CheckResult(prepared, view.split, AUDIT))
 
 
 def test_a_gain_is_written_as_its_gate_is(tmp_path):

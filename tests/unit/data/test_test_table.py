@@ -45,6 +45,15 @@ def test_rows_that_are_left_out_are_not_counted(project):
     assert (snapshot.rows, snapshot.test_rows) == (98, 18)
 
 
+def test_a_test_table_of_nothing_but_copies_is_refused(project):
+    """Else the test rows would be drawn from the training rows without a word."""
+    frame(0, 80).write_csv(project.folder / "old.csv")
+    frame(7, 5).write_csv(project.folder / "fresh.csv")
+    with pytest.raises(DataError) as caught:
+        project.ingest("old.csv", target="y", test="fresh.csv", duplicates="drop")
+    assert caught.value.code == "DATA-TEST-EMPTY"
+
+
 def test_tables_of_other_columns_or_kinds_are_refused():
     rows = raw_of(pl.DataFrame({"a": [1], "b": ["x"]}))
     with pytest.raises(DataError) as caught:

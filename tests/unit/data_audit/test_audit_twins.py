@@ -143,7 +143,10 @@ def test_an_entity_that_no_column_names(run, only):
 
 def test_how_much_the_entity_tells_sets_the_severity(run, only):
     assert only(run(members(0.75)), "GROUP-SUSPECT").severity == "warning"
-    assert only(run(members(0.0)), "GROUP-SUSPECT").severity == "note"
+
+
+def test_an_entity_with_answers_of_their_own_is_no_finding(run, codes):
+    assert "GROUP-SUSPECT" not in codes(run(members(0.0)))
 
 
 def test_a_named_or_declared_entity_is_not_suspected_as_well(run, codes):

@@ -132,9 +132,27 @@ def test_without_refits_nothing_is_foretold():
     bare = learning_curve([10, 20], [0.9, 0.9], [0.8, 0.8], get("roc_auc"))
     found = examine(replace(case, learning=bare))
     assert found.numbers == {}
-    assert "no time" in found.reading
+    assert "was not measured" in found.reading
     short = learning_curve([10], [0.9], [0.8], get("roc_auc"))
     assert examine(replace(case, learning=short)) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "unseen", "says", "concern"),
+    [
+        ([8_500, 17_000, 23_853], [58_100, 53_700, 50_587], "It overfits", "look"),
+        ([40_000, 42_000, 43_000], [58_100, 53_700, 50_587], "not sure", "none"),
+        ([40_000, 42_000, 43_000], [51_000, 50_600, 50_587], "as many rows as it can", "none"),
+        ([40_000, 45_000, 50_000], [58_100, 53_700, 50_587], "too simple", "look"),
+    ],
+)
+def test_without_refits_the_curve_itself_tells(seen, unseen, says, concern):
+    curve = learning_curve([1_651, 3_302, 6_605], seen, unseen, get("rmse"))
+    case = case_of([0.9] * 4, [0.8, 0.81, 0.82, 0.83], loss=0.2)
+    found = examine(replace(case, learning=curve, metrics=(get("rmse"),)))
+    assert says in found.reading
+    assert found.concern == concern
+    assert "of its error" not in found.reading
 
 
 def test_a_curve_of_errors_is_read_the_other_way_round():

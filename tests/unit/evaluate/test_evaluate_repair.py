@@ -101,3 +101,13 @@ def test_one_class_alone_teaches_nothing(wish):
     values = np.full((30, 2), 0.5)
     point = choose_repair(wish, values, np.zeros(30, dtype=np.int64), FOLDS[:30], 1)
     assert point.calibration == "none"
+
+
+def test_isotonic_takes_scores_of_nothing_and_of_all_for_what_they_are_worth():
+    """A forest says 0 and 1 to many rows: 12 % of the one and 85 % of the other are positive."""
+    score = np.repeat([0.0, 0.4, 1.0], 1_000)
+    truth = np.concatenate([np.arange(1_000) % 100 < share for share in (12, 40, 85)])
+    values = np.column_stack([1 - score, score])
+    found = calibrated(fit_repair("isotonic", values, truth.astype(np.int64), 1), values, 1)
+    assert found[::1_000, 1] == pytest.approx([0.12, 0.40, 0.85], abs=1e-9)
+    assert found.sum(axis=1) == pytest.approx(1)

@@ -119,6 +119,20 @@ def test_the_examination_says_what_the_threshold_brings():
     assert msgspec.json.decode(msgspec.json.encode(found))["name"] == "thresholds"
 
 
+def test_the_curve_says_what_other_thresholds_would_bring():
+    found = examine(make_case(TRUTH, VALUES, operating=Operating(threshold=0.3)))
+    (curve,) = found.curves
+    assert curve.kind == "thresholds"
+    assert curve.data["chosen"] == 0.3
+    place = curve.data["threshold"].index(0.4)
+    called = called_at(0.4)
+    assert curve.data["precision"][place] == pytest.approx(POSITIVE[called].mean())
+    assert curve.data["recall"][place] == pytest.approx(called[POSITIVE].mean())
+    groups = Operating(group="x", thresholds={"1": 0.4})
+    (curve,) = examine(make_case(TRUTH, VALUES, operating=groups)).curves
+    assert curve.data["chosen"] is None
+
+
 def test_the_saving_interval_covers_what_is_saved_in_the_long_run():
     answers = AnswersSection(costs={"false_positive": 1.0, "false_negative": 5.0})
     many_truth, many_values = scores(400_000, seed=99)

@@ -152,6 +152,18 @@ def test_the_examination_says_what_was_found_in_words():
     assert found == examine(case)
 
 
+def test_worse_probabilities_without_more_wrong_answers_are_told_as_that():
+    table, truth, chance = made(6_000, 7)
+    inside = (table["c0"] == "a").to_numpy()
+    loud = np.where(inside, np.where(chance > 0.5, 0.995, 0.005), chance)
+    found = examine(make_case(truth, two(loud), table.select("c0")))
+    assert found is not None
+    (line,) = next(iter(found.by_title.values()))
+    assert line["Slice"] == "c0 = a"
+    assert "which may be chance; but its probabilities are clearly further" in found.reading
+    assert "points more" not in found.reading
+
+
 def test_without_a_find_the_number_allows_for_every_slice_looked_at():
     table, truth, chance = made(4_000, 8)
     found = examine(make_case(truth, two(chance), table))

@@ -16,9 +16,11 @@ from report_parts import sha
 from report_views import binary_view, stopped_view
 
 from assay.data.audit import CODES
+from assay.evaluate.diagnosis import HINTS, Verdict
 from assay.lifecycle.pitfalls import LEAKS, checklist, judged, pitfalls, readings, summary
 from assay.records.audit import Audit, Finding
 from assay.records.event import Draft, Event, make_event
+from assay.records.fitted import Operating
 from assay.records.report import Examination
 from assay.records.spec import AnswersSection, Choice, FeaturesSection
 from assay.report import RunView
@@ -184,6 +186,19 @@ def test_test_rows_that_disagree_with_training_are_told() -> None:
     assert line(humble, "CONFIRMED").state == "satisfied"
 
 
+def test_answers_cut_at_another_threshold_than_in_the_search_cannot_be_compared() -> None:
+    view = binary_view()
+    assert view.leaderboard is not None
+    assert view.fitted is not None
+    board = change(view.leaderboard, metric="accuracy", score=0.99)
+    lucky = replace(view, leaderboard=board)
+    assert line(lucky, "CONFIRMED").state == "hit"
+    for operating in (Operating(threshold=0.2), Operating(group="sex", thresholds={"f": 0.4})):
+        signature = change(view.fitted.signature, operating=operating)
+        cut = replace(lucky, fitted=change(view.fitted, signature=signature))
+        assert line(cut, "CONFIRMED").state == "open"
+
+
 def test_for_an_error_a_smaller_score_in_training_is_the_lucky_one() -> None:
     view = binary_view()
     assert view.leaderboard is not None
@@ -192,12 +207,16 @@ def test_for_an_error_a_smaller_score_in_training_is_the_lucky_one() -> None:
         assert line(replace(view, leaderboard=board), "CONFIRMED").state == state
 
 
-@pytest.mark.parametrize(("concern", "state"), [("serious", "hit"), ("none", "satisfied")])
-def test_learning_by_heart(concern: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "state"), [("overfit", "hit"), ("underfit", "satisfied"), ("enough", "satisfied")]
+)
+def test_learning_by_heart(verdict: Verdict, state: str) -> None:
     view = binary_view()
     assert view.report is not None
     assert line(view, "BY-HEART").state == "open"
-    found = Examination(name="learning", title="x", reading="So it is.", concern=concern)  # type: ignore[arg-type]
+    found = Examination(
+        name="learning", title="x", reading="So it is.", advice=HINTS[verdict], concern="look"
+    )
     report = change(view.report, examinations=(found,))
     told = line(replace(view, report=report), "BY-HEART")
     assert (told.state, told.sentence) == (state, "So it is.")

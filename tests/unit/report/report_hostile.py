@@ -18,6 +18,7 @@ from assay.records.snapshot import CleaningStep, Column
 from assay.records.spec import (
     Choice,
     DataSection,
+    GateSpec,
     ProjectSection,
 )
 from assay.report import RunView, StageTime
@@ -141,6 +142,7 @@ def hostile_view() -> RunView:
             question=all_,
             decision=all_,
             target=NASTY[0],
+            gates=tuple(GateSpec(metric=n, at_least=0) for n in NASTY),
         ),
         project=change(
             view.project,

@@ -38,6 +38,7 @@ def test_a_scale_never_leaves_its_ends(a: float, b: float, value: float) -> None
 
 def test_span_of_nothing_and_of_one() -> None:
     assert span([]) == (0.0, 1.0)
+    assert span([0.2, 0.4], 0) == (0.2, 0.4)
     low, high = span([5.0])
     assert low < 5 < high
     assert ticks(1.0, 1.0) == [1.0]

@@ -63,6 +63,29 @@ def test_an_examination_shows_reading_advice_numbers_and_tables() -> None:
     assert first[1] == "At least"  # in the order of the record
 
 
+def test_a_number_under_two_names_is_shown_once_and_quiet_tables_are_folded() -> None:
+    same = est(0.7, 0.1)
+    quiet = Examination(
+        name="worst",
+        title="Where it does worst",
+        reading="Nowhere.",
+        numbers={"roc_auc": same, "worst_slice": same, "other": est(0.6, 0.1)},
+        tables=(Table(title="T", columns=("a",), rows=((1,),)),),
+    )
+    (look,) = looks(with_report(quiet))
+    assert [row.title for row in look.numbers] == ["ROC-AUC", "Other"]
+    assert look.folded
+    (loud,) = looks(with_report(change(quiet, concern="look")))
+    assert not loud.folded
+    assert "<summary>Numbers and tables</summary>" in render_html(with_examinations(quiet))
+
+
+def with_report(found: Examination) -> Report:
+    report = with_examinations(found).report
+    assert report is not None
+    return report
+
+
 def test_examinations_of_one_name_get_ids_of_their_own() -> None:
     two = with_examinations(
         Examination(name="A b", title="one", reading="x"),

@@ -11,9 +11,12 @@ from report_examined import examined_view
 from report_hostile import VIEWS, hostile_view
 from report_more_views import multiclass_view, regression_view
 from report_page import ATTRIBUTES, Page
+from report_parts import est
 from report_views import binary_view, stopped_view
 
 from assay.records.fitted import Operating
+from assay.records.report import Examination, tabled
+from assay.records.spec import FairnessSection
 from assay.report import RunView
 from assay.report.lint import unsupported
 from assay.report.numbers import records_of
@@ -75,9 +78,121 @@ def test_what_could_go_wrong_and_what_to_do_come_from_the_examinations() -> None
     text = said(examined_view())
     assert "How it bears bad rows: it gets worse when values are missing (1.1)." in text
     assert "accuracy is 0.641 (between 0.590 and 0.690)" in text
-    assert "Collect more rows of this group, or leave its cases to a person." in text
+    assert "Let a person decide the cases of the weak groups until it does better" in text
     assert "looked at under 3 versions of the rules" in text
     assert "Are the probabilities right?" not in text
+
+
+def told(found: Examination, view: RunView | None = None) -> str:
+    """Return what the page says of one examination, every number of it backed by a record."""
+    view = view or binary_view()
+    assert view.report is not None
+    view = replace(view, report=change(view.report, examinations=(found,)))
+    assert unsupported(render_plain(view), records_of(view)) == []
+    return said(view)
+
+
+def test_the_weakest_group_is_told_in_words_of_its_own() -> None:
+    line = {
+        "Slice": "tenure ≤ 9 and Contract = Month-to-month",
+        "Rows": 4351,
+        "Wrong answers here": "47.9%",
+        "Elsewhere": "27.2%",
+    }
+    weak = Examination(
+        name="worst_slices",
+        title="Where the model does worst",
+        reading="Of 1,363 slices two are clearly worse.",
+        concern="serious",
+        advice="Look at rows of these slices.",
+        tables=tabled({"Where the model does worst": [line, line]}),
+    )
+    text = told(weak)
+    assert "found 2 groups in which it does clearly worse" in text
+    assert "(4,351 cases): 47.9% of its answers are wrong there, elsewhere 27.2%." in text
+    assert "slices" not in text
+    assert "Let a person decide the cases of the weak groups" in text
+    none = change(weak, concern="none", tables=())
+    assert "found no other group in which it does worse" in told(none)
+    error = {**line, "Mean error here": "49,937", "Elsewhere": "28,508"}
+    of_numbers = change(weak, tables=tabled({"Where": [error]}))
+    expected = "there an answer is off by 49,937 on average, elsewhere by 28,508."
+    assert expected in told(of_numbers, regression_view())
+
+
+def test_groups_that_are_treated_unlike_are_told() -> None:
+    gap = est(0.034, 0.021)
+    unlike = Examination(
+        name="fairness",
+        title="Are groups treated alike?",
+        reading="Groups by sex differ most.",
+        concern="look",
+        advice='fairness.mitigate = "thresholds" lessens it.',
+        numbers={"average_odds_difference": gap},
+    )
+    view = binary_view()
+    fairness = FairnessSection(columns=("gender",))
+    view = replace(view, project=change(view.project, fairness=fairness))
+    text = told(unlike, view)
+    assert "Groups by “gender” differ in how often it finds the right cases" in text
+    assert "by 3 (between 1.3 and 6) in a hundred cases" in text
+    assert "fairness.mitigate" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "words"),
+    [
+        ("calibration", "ece", "are off by 12 (between 11 and 13) in a hundred"),
+        ("conformal", "conformal_coverage", "gives in 12 (between 11 and 13) of a hundred"),
+        ("labels", "label_noise", "about 12 (between 11 and 13) look wrong"),
+        ("smallest_changes", "flip_rate", "12 (between 11 and 13) turn around"),
+        ("errors", "predicted_too_high", "12 (between 11 and 13) are too high"),
+    ],
+)
+def test_a_concern_is_told_in_cases_of_a_hundred(name: str, number: str, words: str) -> None:
+    found = Examination(
+        name=name,
+        title="A title",
+        reading="The ECE of the log-odds is off.",
+        concern="look",
+        advice="Mend it.",
+        numbers={number: est(0.12, 0.01)},
+    )
+    text = told(found)
+    assert words in text
+    assert "ECE" not in text
+    bare = told(change(found, numbers={}))
+    assert "The ECE of the log-odds" in bare
+
+
+def test_learning_by_heart_is_told_by_both_scores() -> None:
+    found = Examination(
+        name="learning", title="Would more rows help?", reading="x", concern="look", advice="y"
+    )
+    text = told(found)
+    assert "On cases it learned from it reaches" in text
+    assert "Would more rows help?" not in text
+    assert "have a simpler model tried" in text
+
+
+def test_columns_that_were_left_out_are_named() -> None:
+    view = binary_view()
+    dropped = change(view.snapshot, dropped=("customerID", "next step"))
+    assert "Left out of the table: “customerID”, “next step”." in said(
+        replace(view, snapshot=dropped)
+    )
+
+
+def test_a_rule_with_nothing_to_judge_says_so() -> None:
+    view = binary_view()
+    assert view.decision is not None
+    first, *rest = view.decision.gates
+    empty = change(first, value=0.8, low=0.8, high=0.8, threshold=0.8, reason="no slice")
+    decision = change(view.decision, gates=(empty, *rest))
+    assert "at least 80 nothing to judge" in said(replace(view, decision=decision))
+    exact = change(empty, reason="all of 0.800 is on the right side of 0.800")
+    decision = change(view.decision, gates=(exact, *rest))
+    assert "at least 80 80 met" in said(replace(view, decision=decision))
 
 
 def test_rules_are_told_with_what_was_asked_and_found() -> None:

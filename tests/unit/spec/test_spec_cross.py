@@ -63,6 +63,8 @@ DATA = HEAD + "[data]\nsource = 'd.csv'\ntarget = 'y'\n"
          "assay.toml:7 fairness.mitigate"),
         (DATA + "[fairness]\nmitigate = 'thresholds'\ncolumns = ['a', 'b']", "SPEC-CONFLICT",
          "assay.toml:8 fairness.columns"),
+        (DATA + "[fairness]\ncolumns = ['a', 'y']", "SPEC-CONFLICT",
+         "assay.toml:7 fairness.columns"),
         (DATA + "drop = ['a']\n[fairness]\ncolumns = ['a']", "SPEC-CONFLICT",
          "assay.toml:8 fairness.columns"),
     ],

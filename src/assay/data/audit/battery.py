@@ -68,6 +68,8 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("personal data", ("PERSONAL-DATA",), privacy.personal_data),
 )
+EXPLAINED = frozenset({"LABEL-COPY", "LEAK-AFTER", "LEAK-ENCODED", "LEAK-ID", "LEAK-TEXT"})
+"""Codes that say how a column leaks."""
 UNUSED = "ACCEPT-UNUSED"
 CODES: tuple[str, ...] = (*(code for check in CHECKS for code in check.codes), UNUSED)
 """Every code that the audit itself can report."""
@@ -99,10 +101,16 @@ def audit(
     """
     subject = Subject(problem, snapshot, table, parts, policy, tuple(gates))
     found = [finding for check in CHECKS for finding in check.find(subject)] + list(extra)
-    found = privacy.veiled(found, table)
+    found = privacy.veiled(_most_telling(found), table)
     judged = [_accepted(finding, accept) for finding in found] + list(_unused(found, accept))
     judged.sort(key=lambda finding: _ORDER[finding.severity])
     return Audit(findings=tuple(judged), checks=tuple(check.name for check in CHECKS))
+
+
+def _most_telling(found: Sequence[Finding]) -> list[Finding]:
+    """Leave out the mere suspicion of a column where another finding says how it leaks."""
+    explained = {finding.where for finding in found if finding.code in EXPLAINED}
+    return [f for f in found if f.code != "LEAK-SUSPECT" or f.where not in explained]
 
 
 def _matches(acceptance: Acceptance, finding: Finding) -> bool:

@@ -24,6 +24,8 @@ MOST_BINS = 256
 MOST_CATEGORIES = 2_000
 SMALLEST_CLASS = 10
 FEWEST_ROWS = 30
+LARGEST = 1e100
+"""Larger numbers are no measurements, and would overflow when they are squared or summed."""
 NOISE = 3.5
 """Strength times the root of the smallest class that chance hardly reaches (0 of 300 runs each)."""
 
@@ -84,6 +86,11 @@ def outcome_of_number(target: Floats) -> Outcome:
         return Outcome(ranks=target)
     ranks = average_ranks(pl.Series(target))
     return Outcome(ranks=(ranks - ranks.mean()) / (ranks.std() or 1.0))
+
+
+def to_unit(values: Floats) -> Floats:
+    """Return numbers (n,) divided by the largest in size, so that their squares do not overflow."""
+    return np.asarray(values / (np.abs(values).max(initial=0.0) or 1.0))
 
 
 def average_ranks(values: pl.Series) -> Floats:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -32,6 +32,8 @@ SEED = 20_260_101
 LONGEST = 80
 """Characters of a value that evidence shows."""
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -46,6 +48,7 @@ class Subject:
     parts: NDArray[np.int8]
     policy: SplitSection
     gates: tuple[GateSpec, ...]
+    found: dict[Callable[[Subject], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -129,8 +132,27 @@ class Subject:
     def splits_at_random(self) -> bool:
         """Return True when rows are dealt to the test part with no regard to time or groups."""
         policy = self.policy
-        given = policy.predefined_on is not None or self.snapshot.test_rows
-        return not (policy.time_on or policy.group_on or policy.group_time_on or given)
+        return not (policy.time_on or policy.group_on or policy.group_time_on or self.test_is_given)
+
+    @property
+    def test_is_given(self) -> bool:
+        """Return True when a column or a file says which rows test, rather than time or groups."""
+        policy = self.policy
+        given = policy.predefined_on is not None or self.snapshot.test_rows > 0
+        return given and not (policy.time_on or policy.group_on or policy.group_time_on)
+
+
+def once(find: Callable[[Subject], T]) -> Callable[[Subject], T]:
+    """Let what a function finds in a subject be found once, however many checks ask for it."""
+
+    @wraps(find)
+    def kept(subject: Subject) -> T:
+        if find not in subject.found:
+            subject.found[find] = find(subject)
+        answer: T = subject.found[find]
+        return answer
+
+    return kept
 
 
 def plain(values: pl.Series) -> pl.Series:

@@ -15,6 +15,7 @@ from assay.evaluate.case import Case
 from assay.evaluate.cells import percentiles, redrawn
 from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions
+from assay.metrics import get
 from assay.metrics.base import Truth
 from assay.metrics.operate import answer_sets, answer_spans
 from assay.records.report import Estimate, Examination, tabled
@@ -93,7 +94,8 @@ def _of_numbers(case: Case) -> Examination:
         value=2 * half, low=2 * half, high=2 * half, n=len(inside), method="the same for every row"
     )
     reading = (
-        f"{_sentence(case, coverage)} The interval reaches {half:.4g} to either side of the answer."
+        f"{_sentence(case, coverage)} The interval reaches {_number(half)} to either side of the "
+        "answer."
     )
     concern, advice = _judged(case, coverage)
     lines = _by_size(case.champion.values, inside)
@@ -199,10 +201,15 @@ def _by_size(values: Floats, inside: Mask) -> tuple[dict[str, Any], ...]:
             low, high = wilson(share, len(part), critical(0.95))
             lines.append(
                 {
-                    "answers": f"{values[part[0]]:.4g} to {values[part[-1]]:.4g}",
+                    "answers": f"{_number(values[part[0]])} to {_number(values[part[-1]])}",
                     "rows": len(part),
                     "held": round(share, 3),
                     "between": f"{low:.3f} and {high:.3f}",
                 }
             )
     return tuple(lines)
+
+
+def _number(value: float) -> str:
+    """Return an answer in the unit of the target as a person reads it."""
+    return get("mae").format(float(value))

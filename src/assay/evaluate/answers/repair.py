@@ -175,7 +175,9 @@ def _knots(score: Floats, hit: NDArray[np.bool_]) -> tuple[tuple[float, ...], tu
     # a step of few rows at 0 or 1 would be certain of what it cannot know: rule of succession
     low, high = 1 / (sizes[0] + 2), 1 - 1 / (sizes[-1] + 2)
     level = np.clip(level, min(low, high), max(low, high))
-    x = np.r_[0.0, middle, 1.0]
-    y = np.r_[level[0] / 2, level, (1 + level[-1]) / 2]
-    inside = np.r_[True, (middle > 0) & (middle < 1), True]
-    return tuple(x[inside].tolist()), tuple(y[inside].tolist())
+    x, y = middle, level
+    if middle[0] > 0:  # no row was there: half of the lowest step
+        x, y = np.r_[0.0, x], np.r_[level[0] / 2, y]
+    if middle[-1] < 1:
+        x, y = np.r_[x, 1.0], np.r_[y, (1 + level[-1]) / 2]
+    return tuple(x.tolist()), tuple(y.tolist())

@@ -15,7 +15,7 @@ from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.operate import two_classes
-from assay.records.report import Estimate, Examination, tabled
+from assay.records.report import Curve, Estimate, Examination, tabled
 from assay.records.spec import AnswersSection
 
 Floats = NDArray[np.float64]
@@ -23,6 +23,8 @@ Mask = NDArray[np.bool_]
 
 DOUBTS = 2.0
 """Standard errors by which another threshold must be cheaper than the one that theory gives."""
+GRID = np.linspace(0, 1, 51)
+"""Thresholds that are drawn; those that call no row are left out."""
 TRIED = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -123,6 +125,28 @@ def examine(case: Case) -> Examination | None:
                 "Other thresholds": _lines(score, positive, costs),
             }
         ),
+        curves=(_curve(case, score, positive),) if positive.any() else (),
+    )
+
+
+def _curve(case: Case, score: Floats, positive: Mask) -> Curve:
+    """Return the share of the called that is right, and the share found, by threshold."""
+    above = {True: np.sort(score[positive]), False: np.sort(score[~positive])}
+    hits, alarms = (
+        len(scores) - np.searchsorted(scores, GRID, side="left") for scores in above.values()
+    )
+    some = hits + alarms > 0
+    chosen = None if case.operating.thresholds else case.operating.threshold
+    return Curve(
+        kind="thresholds",
+        title="What other thresholds would bring",
+        data={
+            "threshold": [round(float(each), 2) for each in GRID[some]],
+            "precision": (hits[some] / (hits + alarms)[some]).tolist(),
+            "recall": (hits[some] / positive.sum()).tolist(),
+            "chosen": chosen,
+        },
+        note="" if chosen is not None else "Each group has a threshold of its own.",
     )
 
 
@@ -198,10 +222,14 @@ def _reading(case: Case, numbers: dict[str, Estimate], positive: Mask) -> str:
     if case.seal.answers.costs:
         saved = numbers["saved_against_half"]
         text += (
-            f" Against a threshold of a half it saves {saved.value:.4g} per row "
-            f"(between {saved.low:.4g} and {saved.high:.4g})."
+            f" Against a threshold of a half it saves {_amount(saved.value)} per row (between "
+            f"{_amount(saved.low)} and {_amount(saved.high)}), in the unit of the costs."
         )
     return text
+
+
+def _amount(value: float) -> str:
+    return get("mae").format(value)
 
 
 def _judged(case: Case, numbers: dict[str, Estimate]) -> tuple[Any, str]:

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.data.audit.leaks.probe import Probe, probe_of
-from assay.data.audit.leaks.single import counted, cross_table, suspects
+from assay.data.audit.leaks.single import counted, cross_table, given_away, suspects
 from assay.data.audit.score import FEW, Floats, Ints
 from assay.data.audit.subject import Subject, percent, plain, show
 from assay.records.audit import Finding
@@ -55,12 +55,12 @@ class State:
 def written_after(subject: Subject) -> Iterator[Finding]:
     """Find columns that are in a state, such as filled in, for one answer only."""
     probe = probe_of(subject)
-    named = suspects(subject)
+    named, given = suspects(subject), given_away(subject)
     for name in subject.features:
         found = None if name in named else _one_sided(subject, name)
         if found is None and probe is not None and name not in named:
             found = _tells_by_state(subject, probe, name)
-        if found is None and probe is not None:
+        if found is None and probe is not None and name not in given:
             found = _named_so(subject, probe, name)
         if found is not None:
             yield found

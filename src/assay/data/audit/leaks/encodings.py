@@ -22,7 +22,7 @@ import polars as pl
 from scipy.stats import chi2
 
 from assay.data.audit.leaks.single import given_away
-from assay.data.audit.score import Floats, Ints
+from assay.data.audit.score import LARGEST, Floats, Ints, to_unit
 from assay.data.audit.subject import SEED, Subject, plain, records, show
 from assay.records.audit import Finding
 
@@ -44,8 +44,6 @@ MOST_CLASSES = 10
 FEWEST_CATEGORIES = 4
 EXAMPLES = 6
 TINY = 1e-12
-LARGEST = 1e100
-"""Larger numbers are no means of anything."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +120,11 @@ def _is_key(values: pl.Series) -> bool:
 
 
 def _answers(subject: Subject, known: Ints) -> Iterator[Floats]:
-    """Return the target of the known rows, (n,): a number, or 1 for one class and 0 for others."""
+    """Return the target of the known rows, (n,): up to 1, or 1 for one class and 0 for others."""
     target = subject.target[known]
     classes = subject.problem.classes
     if not classes:
-        yield target.astype(np.float64)
+        yield to_unit(target.astype(np.float64))
     elif len(classes) == 2:
         yield (target == 1).astype(np.float64)
     else:

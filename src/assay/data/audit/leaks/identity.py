@@ -24,8 +24,8 @@ LONGEST = 24
 DIVISORS = (2, 3, 4, 5, 7, 8, 9, 10, 11, 16, 97, 100)
 PARTS = 0.25
 """Share of the target from which a part of an id, such as its first letter, says too much."""
-SUMS = 0.05
-"""The same for a remainder, which stands for nothing in the world."""
+SUMS, ROUNDED = 0.05, 0.15
+"""The same for a remainder, which stands for nothing in the world, and where it may be rounding."""
 ORDER = 0.15
 """The same for the order of ids."""
 NOISE = 6
@@ -53,7 +53,7 @@ def telling_ids(subject: Subject) -> Iterator[Finding]:
         rated = [(_excess(probe, part), part) for part in _parts(values, probe, sure=sure)]
         excess, part = max(rated, key=lambda one: one[0], default=(-1.0, None))
         if part is not None and excess >= 0:
-            yield _finding(probe, name, part)
+            yield _finding(probe, name, part, sure=sure)
 
 
 def _excess(probe: Probe, part: Part) -> float:
@@ -102,7 +102,8 @@ def _parts(values: pl.Series, probe: Probe, *, sure: bool) -> Iterator[Part]:
         return
     for divisor in DIVISORS:
         words = f"its remainder after division by {divisor}"
-        yield Part(words, (number % divisor).cast(pl.String), SUMS)
+        limit = SUMS if sure else ROUNDED
+        yield Part(words, (number % divisor).cast(pl.String), limit)
     if sure and _order_in_file(number, probe) < SAME_ORDER:  # else it is ROW-ORDER's
         yield Part("its order", number.cast(pl.Float64), ORDER)
 
@@ -115,16 +116,17 @@ def _order_in_file(number: pl.Series, probe: Probe) -> float:
     return abs(float(np.corrcoef(values, places)[0, 1]))
 
 
-def _finding(probe: Probe, name: str, part: Part) -> Finding:
+def _finding(probe: Probe, name: str, part: Part, *, sure: bool) -> Finding:
     subject, share = probe.subject, probe.share(part.values)
     target, used = subject.problem.target, name in subject.features
+    says = "only says which row it is" if sure else "may be a number given to a row"
     severity: Severity = "error" if used and share >= CERTAIN else "warning"
     use = "" if used else "; no model sees it, but the rows seem to come from a source an answer"
     return Finding(
         code="LEAK-ID",
         severity=severity,
         where=name,
-        message=f"The column {name} only says which row it is, yet {part.words} explains "
+        message=f"The column {name} {says}, yet {part.words} explains "
         f"{percent(share)} of {target}{use}.",
         evidence={
             "part": part.words,

@@ -19,7 +19,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.data.audit.leaks.probe import Probe
-from assay.data.audit.score import FEW, Floats, Ints, Outcome, cells_of, dense_cells
+from assay.data.audit.score import (
+    FEW,
+    LARGEST,
+    Floats,
+    Ints,
+    Outcome,
+    cells_of,
+    dense_cells,
+    to_unit,
+)
 from assay.data.audit.subject import SEED
 
 SCREENED = 800_000
@@ -35,7 +44,6 @@ MOST_TABLES = 3_000
 KEPT = 6
 """Best of each kind that are looked at closely."""
 TINY = 1e-9
-LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -133,11 +141,14 @@ def _linear_answer(probe: Probe, kind: str) -> Floats:
     target = probe.subject.target[probe.rows].astype(np.float64)
     if kind == "product" and (target > 0).all():
         target = np.log(target)
+    target = to_unit(target)
     return np.asarray((target - target.mean())[:, None])
 
 
 def _standard(values: Floats) -> Floats:
     centred = values - values.mean(axis=1, keepdims=True)
+    widest = np.abs(centred).max(axis=1, keepdims=True)
+    centred = centred / np.where(widest > 0, widest, 1)
     spread = centred.std(axis=1, keepdims=True)
     return np.asarray(centred / np.where(spread > 0, spread, 1))
 

@@ -25,7 +25,7 @@ from assay.data.audit.score import (
     dense_cells,
     encoded,
 )
-from assay.data.audit.subject import SEED, Subject, plain
+from assay.data.audit.subject import SEED, Subject, once, plain
 
 ROWS = 5_000
 """Rows that a probe rests on, drawn from the sampled training rows with a fixed seed."""
@@ -117,6 +117,7 @@ class Probe:
         return np.asarray(columns - means[level])
 
 
+@once
 def probe_of(subject: Subject) -> Probe | None:
     """Return the probe of a subject; None where too few rows or classes are left to compare."""
     rows = subject.sample
@@ -128,6 +129,8 @@ def probe_of(subject: Subject) -> Probe | None:
         rows, outcome = rows[kept], outcome.take(kept)
         if outcome.codes is None or outcome.codes.max(initial=0) < 1:
             return None
+    elif outcome.ranks is None or not outcome.ranks.any():
+        return None
     return Probe(subject, rows, outcome) if len(rows) >= 2 * BINS else None
 
 
@@ -144,13 +147,15 @@ def explained(columns: Floats, answer: Floats) -> float:
     """Return the share of `answer` (n, k), centred, that `columns` (n, d), centred, explain.
 
     Least squares with a ridge, adjusted for the number of columns (Ezekiel 1930). With classes of
-    equal weight this is Pillai's trace over the number of classes less one.
+    equal weight this is Pillai's trace over the number of classes less one. As many columns as rows
+    explain anything: 1.
     """
     rows, width = columns.shape
+    if width >= rows - 1:
+        return 1.0
     scale = columns.std(axis=0)
     unit = columns[:, scale > 0] / scale[scale > 0]
     inner = unit.T @ unit + RIDGE * rows * np.eye(unit.shape[1])
     fitted = unit @ np.linalg.solve(inner, unit.T @ answer)
     share = 1 - float(((answer - fitted) ** 2).sum()) / float((answer**2).sum())
-    freedom = max(rows - width - 1, 1)
-    return float(max(1 - (1 - share) * (rows - 1) / freedom, 0.0))
+    return float(max(1 - (1 - share) * (rows - 1) / (rows - width - 1), 0.0))

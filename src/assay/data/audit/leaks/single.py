@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from assay.data.audit.score import FEW, Score
-from assay.data.audit.subject import Subject, plain, records, show
+from assay.data.audit.subject import Subject, once, plain, records, show
 from assay.kernel.family import class_labels
 from assay.records.audit import Finding, Severity
 
@@ -56,6 +56,7 @@ def leaks(subject: Subject) -> Iterator[Finding]:
             yield _leak(subject, name, worst[name], others)
 
 
+@once
 def given_away(subject: Subject) -> frozenset[str]:
     """Return the features that LEAK-TARGET names."""
     return frozenset(
@@ -65,6 +66,7 @@ def given_away(subject: Subject) -> frozenset[str]:
     )
 
 
+@once
 def suspects(subject: Subject) -> frozenset[str]:
     """Return the features that LEAK-TARGET or LEAK-SUSPECT names for a score of their own."""
     return frozenset(

@@ -124,15 +124,14 @@ def _drift(
     timed = bool(subject.policy.time_on or subject.policy.group_time_on)
     severity: Severity = "warning" if area - width >= PLAIN and not timed else "note"
     columns = _telling(frame, is_test)
-    names = " and ".join(show(line["column"]) for line in columns[:2]) or "no column alone"
+    names = " and ".join(show(line["column"]) for line in columns[:2]) or "several columns together"
     expected = " Under a split by time that is to be expected." if timed else ""
     return Finding(
         code="DRIFT",
         severity=severity,
         where=str(columns[0]["column"]) if columns else "rows",
-        message=f"The test rows are not like the training rows: a quick model tells them apart in "
-        f"{percent(area)} of pairs, where 50 % is chance. What gives them away most: {names}."
-        f"{expected}",
+        message=f"The test rows are not like the training rows: a quick model tells a pair of "
+        f"them apart in {percent(area)} of cases (50 % is chance), mostly by {names}.{expected}",
         evidence={
             "told_apart_roc_auc": show(area),
             "low": show(max(area - width, 0.0)),

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from assay.data.audit.rows.chance import Bools
-from assay.data.audit.score import Floats, Ints
+from assay.data.audit.score import LARGEST, Floats, Ints
 from assay.data.audit.subject import SEED, plain
 
 K = 5
@@ -32,7 +32,6 @@ VALLEY, DEEP = 1.5, 2.0
 HONEST = 0.6
 """Share of rows, from below, that may be copies when the dimension is estimated."""
 NEARLY_ALL = 0.02
-LARGEST = 1e100
 MOST_ASKED, MOST_KNOWN, CHUNK = 1_000, 50_000, 100
 
 

@@ -13,7 +13,6 @@ from assay.data.audit.rows.times import (
     blocks_of,
     dates_of,
     file_order,
-    test_is_given,
 )
 from assay.data.audit.score import order_strength
 from assay.data.audit.subject import Subject, plain, show
@@ -25,7 +24,7 @@ def row_order(subject: Subject) -> Iterator[Finding]:
 
     A file in the order of a date is TIME-ORDER's, or TIME-OVERLAP's.
     """
-    given = test_is_given(subject)
+    given = subject.test_is_given
     rows = subject.sample
     asked = subject.splits_at_random or given
     strength = order_strength(subject.outcome_of(rows)) if asked else 0.0

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from assay.data.audit.rows.chance import Bools
-from assay.data.audit.score import Floats
+from assay.data.audit.score import LARGEST, Floats
 from assay.data.audit.subject import Subject, records, show
 from assay.records.audit import Finding
 
@@ -31,7 +31,6 @@ COMMONEST = 8
 """Values of a column that are tried as fillings."""
 CLOSER = 0.01
 """Part of the way from the statistic of all rows to that of the training rows."""
-LARGEST = 1e100
 SHOWN = 5
 
 
@@ -131,7 +130,7 @@ def _filled(subject: Subject, name: str, train: Bools) -> _Sign | None:
     """Return the sign of a column with one value that is the mean or median of all the others."""
     if subject.snapshot.column(name).unique <= FEWEST_VALUES:
         return None
-    seen = subject.sampled[name].drop_nulls()
+    seen = subject.sampled[name].drop_nulls().alias("cell")
     counts = seen.value_counts(name="rows").sort("rows", descending=True).head(COMMONEST)
     rows = counts["rows"].to_numpy()
     often = max(FEWEST_FILLED, FILLED * len(subject.sampled))
@@ -170,9 +169,9 @@ def _scaling(subject: Subject, signs: list[_Sign], *, turned: bool) -> Finding:
         code="PREPARED-ON-ALL",
         severity="warning",
         where=", ".join(sign.column for sign in signs[:SHOWN]),
-        message=f"{names}{more} seem to have been {what} over all rows of the file, the test rows "
-        "included: over all rows the mean or range is exact, over the training rows it is not. The "
-        "test looks better than it is, mostly by little.",
+        message=f"{names}{more} seem to have been {what} with the test rows included: the mean or "
+        "range is exact over all rows, not over the training rows. The test looks a little better "
+        "than it is.",
         evidence={"rows": subject.table.height, "columns": _lines(signs), "components": turned},
         hint="bring the columns as they were measured: what a model needs is fitted on training "
         "rows only",
@@ -186,8 +185,8 @@ def _filling(subject: Subject, signs: list[_Sign]) -> Finding:
         severity="warning",
         where=", ".join(sign.column for sign in signs[:SHOWN]),
         message=f"Gaps of {names} seem to have been filled in with the {signs[0].how} of all rows, "
-        "the test rows included. The test looks better than it is, mostly by little; that a cell "
-        "was missing is lost, too.",
+        "the test rows included: the test looks a little better than it is, and that a cell was "
+        "missing is lost.",
         evidence={"rows": subject.table.height, "columns": _lines(signs)},
         hint="leave the gaps as they are: models here fill them in from training rows only, and "
         "may learn from the gap itself",

@@ -11,7 +11,7 @@ import polars as pl
 
 from assay.data.audit.leaks.single import LIMITS
 from assay.data.audit.score import Ints, Score, column_scores, order_strength
-from assay.data.audit.subject import Subject, percent, plain, records, show
+from assay.data.audit.subject import Subject, once, percent, plain, records, show
 from assay.records.audit import Finding
 
 DRIFT = 0.2
@@ -27,13 +27,6 @@ AFTERWARDS = 0.9
 """Share of rows in which a date must be later than the row's own time."""
 MOST_DATES = 8
 EXAMPLES = 5
-
-
-def test_is_given(subject: Subject) -> bool:
-    """Return True when a column or a file says which rows test."""
-    policy = subject.policy
-    grouped_or_timed = policy.time_on or policy.group_on or policy.group_time_on
-    return not subject.splits_at_random and not grouped_or_timed
 
 
 def time_order(subject: Subject) -> Iterator[Finding]:
@@ -75,8 +68,8 @@ def time_overlap(subject: Subject) -> Iterator[Finding]:
         early = float((test < train.max()).mean())  # type: ignore[arg-type]  # a share
         later = _share_later(train, test)
         rows, strength, in_file = _in_time(subject, name)
-        meant = later >= MEANT_IN_TIME and test_is_given(subject)
-        moves = strength >= DRIFT or (in_file >= SORTED and test_is_given(subject))
+        meant = later >= MEANT_IN_TIME and subject.test_is_given
+        moves = strength >= DRIFT or (in_file >= SORTED and subject.test_is_given)
         if early > OVERLAP and (meant or moves):
             yield _overlap(subject, name, early, later, strength, rows)
 
@@ -103,6 +96,7 @@ def future(subject: Subject) -> Iterator[Finding]:
             yield _future(subject, first, name, late, score)
 
 
+@once
 def dates_of(subject: Subject) -> list[str]:
     """Return the date columns, used as features or not, with enough cells to tell an order."""
     return [

@@ -24,8 +24,7 @@ from assay.data.audit.rows.chance import (
     keys_of,
 )
 from assay.data.audit.rows.nearest import beyond_chance, fine_columns, nearest
-from assay.data.audit.rows.times import test_is_given
-from assay.data.audit.score import Floats, Ints
+from assay.data.audit.score import Floats, Ints, to_unit
 from assay.data.audit.subject import SEED, Subject, percent, records, show
 from assay.data.audit.values.columns import id_like
 from assay.records.audit import Finding, Severity
@@ -47,6 +46,13 @@ BLOCKS = 4
 TRIED = 6
 """Rows of a bucket that a test row is compared with."""
 EXAMPLES = 5
+
+
+TOLD: dict[Severity, str] = {
+    "error": ", and their answers are nearly always the same.",
+    "warning": ", and their answers are alike beyond chance.",
+    "note": ". Their answers differ, so they may well be separate cases.",
+}
 
 
 @dataclass(frozen=True)
@@ -92,13 +98,13 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
     chance = _expected(search)
     many = share >= MANY_COPIES and len(test) >= FEWEST_COPIES
     severe = many and agreement >= SAME_ANSWER and chance < share / 10
-    whole = severe and share >= WHOLE and test_is_given(subject)
+    whole = severe and share >= WHOLE and subject.test_is_given
     reason = ", and nearly always its answer: the test repeats what was learnt." if severe else "."
     if whole:
         reason = " and its answer: the test part is the training part, or a part of it, once more."
     yield Finding(
         code="TEST-IS-TRAIN" if whole else "DUPLICATE-ROWS-SPLIT",
-        severity="error" if severe else "warning",
+        severity="error" if severe else "warning" if share >= MANY_COPIES else "note",
         where="rows",
         message=f"{len(test):,} of {len(subject.test):,} test rows ({percent(share)}) have the "
         f"same features as a training row{reason}",
@@ -131,13 +137,12 @@ def near_duplicates(subject: Subject) -> Iterator[Finding]:
     severe = many and agreement >= SAME_ANSWER
     severity: Severity = "error" if severe else "warning" if agreement >= TELLING else "note"
     sampled = {} if asked == len(subject.test) else {"sampled_from": len(subject.test)}
-    told = ", and their answers are nearly always the same" if severe else ""
     yield Finding(
         code="NEAR-DUPLICATES-SPLIT",
         severity=severity,
         where="rows",
         message=f"{count:,} of {asked:,} test rows ({percent(count / asked)}) equal a training row "
-        f"but for {found.differ}{told}: far more alike than chance would make them.",
+        f"but for {found.differ}{TOLD[severity]}",
         evidence={
             "test_rows": asked,
             **sampled,
@@ -312,6 +317,7 @@ def agreement_of(subject: Subject, rows: Ints, twins: Ints) -> float:
     if not len(own):
         return 0.0
     if not subject.problem.classes:
+        own, other = np.split(to_unit(np.concatenate([own, other]).astype(np.float64)), 2)
         spread = 2 * float(np.concatenate([own, other]).var())
         return max(1 - float(((own - other) ** 2).mean()) / spread, 0.0) if spread else 0.0
     size = len(subject.problem.classes)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from assay.data.audit.subject import Subject, percent, records, show
+from assay.data.audit.subject import Subject, once, percent, records, show
 from assay.records.audit import Finding
 
 NEAR_UNIQUE = 0.95
@@ -81,6 +81,7 @@ def id_columns(subject: Subject) -> Iterator[Finding]:
         )
 
 
+@once
 def id_like(subject: Subject) -> tuple[str, ...]:
     """Return the features that look like identifiers."""
     return tuple(name for name in subject.features if _is_id(subject, name))
@@ -118,7 +119,7 @@ def mixed_columns(subject: Subject) -> Iterator[Finding]:
         share = 1 - words.len() / values.len()
         if not 0.5 <= share < 1:
             continue
-        common = words.value_counts(sort=True, name="rows").head(EXAMPLES)
+        common = words.alias("cell").value_counts(sort=True, name="rows").head(EXAMPLES)
         yield Finding(
             code="MIXED-TYPES",
             severity="warning",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from assay.data.audit.subject import Subject, percent, records, show
@@ -74,9 +75,10 @@ def _cost(subject: Subject, unlike: pl.DataFrame) -> tuple[float, str]:
             f"No model that sees these columns can answer more than {percent(1 - lost)} of the "
             "training rows right."
         )
-    answer = pl.col("answer")
+    scale = float(np.abs(subject.target).max(initial=0.0, where=subject.known)) or 1.0
+    answer = pl.col("answer") / scale
     apart = unlike.select(((answer - answer.mean().over("twins")) ** 2).sum()).item()
-    known = subject.target[subject.train]
+    known = subject.target[subject.train] / scale
     lost = float(apart) / max(float(((known - known.mean()) ** 2).sum()), 1e-300)
     return lost, (
         f"No model that sees these columns can explain more than {percent(1 - lost)} of the "

@@ -64,7 +64,7 @@ def _kind_of(name: str, values: pl.Series, cells: pl.Series) -> tuple[str, float
     if values.dtype.is_temporal():
         return ("dates of birth", 1.0) if re.search(BIRTH, spaced(name)) else None
     if values.dtype.is_float() and re.search(PLACE, spaced(name)):
-        precise = _precise(values.drop_nulls())
+        precise = _precise(cells.cast(pl.Float64))
         return ("positions on the map", precise) if precise >= 0.5 else None
     if values.dtype == pl.Boolean or (
         values.dtype.is_float() and cells.str.contains(".", literal=True).any()

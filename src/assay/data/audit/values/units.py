@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.data.audit.score import Floats
+from assay.data.audit.score import LARGEST, Floats
 
 MOST_CELLS = 20_000
-LARGEST = 1e100
-"""Larger numbers than this overflow when they are squared."""
 FEWEST = 8
 LEAST_SHARE = 0.002
 DENSE = 0.3
@@ -72,6 +70,8 @@ def unit_mixture(values: Floats) -> Mixture | None:
     shape (two-sample Kolmogorov-Smirnov) of the rest.
     """
     values = np.sort(values[np.abs(values) < LARGEST])
+    if not len(values):
+        return None
     values = values[:: -(-len(values) // MOST_CELLS)]
     found = [fit for unit in UNITS for above in (True, False) if (fit := _fit(values, unit, above))]
     return min(found, key=lambda fit: fit[0])[1] if found else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.data.audit.score import Floats
+from assay.data.audit.score import LARGEST, Floats
 from assay.data.audit.subject import Subject, percent, records, show
 from assay.data.audit.values.units import Mixture, unit_mixture
 from assay.records.audit import Finding
@@ -75,7 +75,7 @@ def unusual(subject: Subject) -> Iterator[Finding]:
 
 
 def _numbers(subject: Subject, name: str, values: Floats) -> Iterator[Finding]:
-    values = values[np.isfinite(values)]
+    values = values[np.abs(values) < LARGEST]
     defaults = default_numbers(values)
     for value in defaults:
         yield _default(subject, name, value, impossible=value == 0)
@@ -190,13 +190,13 @@ def _words(subject: Subject, name: str, values: pl.Series) -> Iterator[Finding]:
     hits = values.filter(tidy.is_in(WORDS))
     if len(hits) < SPIKE:
         return
-    words = hits.value_counts(sort=True, name="rows").head(EXAMPLES)
+    words = hits.alias("word").value_counts(sort=True, name="rows").head(EXAMPLES)
     yield Finding(
         code="DEFAULT-VALUE",
         severity="note",
         where=name,
         message=f"{percent(len(hits) / len(values))} of the cells of {name} hold a word such as "
-        f'"{show(words[name][0])}" that stands for no answer; a model takes it for a category.',
+        f'"{show(words["word"][0])}" that stands for no answer; a model takes it for a category.',
         evidence={
             **subject.basis,
             "cells": len(hits),
