@@ -29,7 +29,7 @@ def test_another_seal_is_another_look_and_widens_the_gates(project):
     shop.edit("at_least = 0.7", "at_least = 0.72")
     second = shop.run()
     assert second.view.report.looks == 2
-    assert "read under 2 seals" in second.view.decision.reason
+    assert "looked at 2 times" in second.view.decision.reason
     one, two = (result.view.decision.gates[0] for result in (first, second))
     assert two.value == one.value
     assert two.low < one.low

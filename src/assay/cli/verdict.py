@@ -236,7 +236,7 @@ def _judged(report: Report) -> Iterator[tuple[str, str]]:
     if report.looks > 1:
         yield (
             "looks",
-            f"these test rows were read under {report.looks} seals, so the intervals of the gates "
+            f"these test rows were looked at {report.looks} times, so the intervals of the gates "
             "are widened; fresh rows (data.test) start anew",
         )
 

@@ -41,7 +41,7 @@ class Case:
     calibrated, about any rows with the feature columns. `train` are the training rows and `oof`
     the champion's predictions of them, out of fold and calibrated (NaN where no fold made one).
     `groups` (n,) codes test rows that belong together, `times` (n,) orders them, where the split
-    says so. `learning` is the learning curve, `looks` how many seals have read these test rows.
+    says so. `learning` is the learning curve, `looks` how often these test rows were looked at.
     """
 
     problem: Problem

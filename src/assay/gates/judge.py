@@ -28,7 +28,7 @@ def judge(gates: Sequence[GateSpec], report: Report, seal: str) -> Decision:
     number could not be measured, as on a slice of too few rows, is inconclusive; where there is no
     live model yet, there is nothing to beat, and the gate is met.
 
-    Where the test rows have been read under k seals, every interval is widened to the level
+    Where the test rows have been looked at k times, every interval is widened to the level
     1 - 0.05 / k (Bonferroni), so that the k looks together mislead in 5 % of cases at most. What is
     measured on the package rests on no test row and stays as it is.
 
@@ -51,8 +51,8 @@ def judge(gates: Sequence[GateSpec], report: Report, seal: str) -> Decision:
         reason = "the test rows do not tell: " + _names(results, verdict)
     if results and report.looks > 1:
         reason += (
-            f"; the intervals are widened because these test rows have been read under "
-            f"{report.looks} seals"
+            f"; the intervals are widened because these test rows have been looked at "
+            f"{report.looks} times"
         )
     return Decision(verdict=verdict, seal=seal, gates=results, reason=reason)
 

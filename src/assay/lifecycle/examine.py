@@ -87,7 +87,7 @@ def _ask(
     material: Material, context: Context, fitted: Fitted, predictor: Predictor, seal: Seal
 ) -> Answers:
     """Open the door and ask both models."""
-    rows, index, test = material.test_rows(context, seal)
+    rows, index, test = material.test_rows(context, seal, digest([fitted.files, fitted.signature]))
     champion = predictor.predict(rows.frame)
     alone = [member.candidate for member in fitted.members] == [fitted.baseline.candidate]
     baseline = champion  # to the last bit, so that the difference is none

@@ -10,10 +10,10 @@ READ = "test.read"
 
 
 def looks_at(events: Iterable[Event], test: str) -> int:
-    """Return under how many seals the test rows called `test` have been read.
+    """Return how often the test rows called `test` have been looked at.
 
-    The same criteria read again, after a crash or for `verify --rerun`, tell nobody anything new.
+    Every model judged on them, and every seal under which one was, is a look. The same model under
+    the same seal again, after a crash or for `verify --rerun`, tells nobody anything new.
     """
-    return max(
-        1, len({e.data["seal"] for e in events if e.kind == READ and e.data["test"] == test})
-    )
+    read = (e.data for e in events if e.kind == READ and e.data["test"] == test)
+    return max(1, len({(d["seal"], d.get("model", "")) for d in read if not d.get("rerun")}))

@@ -82,11 +82,14 @@ class Material:
             raise ValueError("test rows come through test_rows only")
         return self._rows(index)
 
-    def test_rows(self, context: Context, seal: Seal) -> tuple[Rows, NDArray[np.int64], str]:
+    def test_rows(
+        self, context: Context, seal: Seal, model: str
+    ) -> tuple[Rows, NDArray[np.int64], str]:
         """Open the door: write the reading to the ledger, then return the test rows.
 
         Returns the rows, their indices, and the digest of both places and answers that names
         them, so that the readings of the same rows can be counted whatever columns go with them.
+        `model` is the digest of what is about to be judged on them.
         """
         index = np.flatnonzero(self.parts == TEST)
         name = digest(seal)
@@ -97,6 +100,7 @@ class Material:
             context.run,
             parents=(name,),
             seal=name,
+            model=model,
             test=test,
             rows=int(index.size),
         )

@@ -20,7 +20,7 @@ from assay.report.text import count, cut, listing, plural
 from assay.report.view import CheckLine, Reading, RunView
 
 State = Literal["satisfied", "hit", "open"]
-MANY_SEALS, MANY_RUNS = 3, 10
+MANY_LOOKS, MANY_RUNS = 3, 10
 """Seals and runs from which reading the same test rows counts as chasing a score."""
 
 LEAKS: tuple[tuple[str, str, str], ...] = (
@@ -162,14 +162,14 @@ def _chasing(view: RunView) -> CheckLine:
     by = "ledger: readings of the test rows"
     if view.report is None:
         return CheckLine(id_, title, "satisfied", "The test rows were not read.", by)
-    seals = max(len({r.seal for r in view.readings}), view.report.looks)
+    looks = max(len({r.seal for r in view.readings}), view.report.looks)
     runs = len({r.run for r in view.readings})
     said = (
-        f"These test rows were read under {plural(seals, 'seal')}"
+        f"These test rows were looked at {plural(looks, 'time')}"
         + (f", in {plural(runs, 'run')}" if runs else "")
         + "."
     )
-    if seals >= MANY_SEALS or runs >= MANY_RUNS:
+    if looks >= MANY_LOOKS or runs >= MANY_RUNS:
         advice = " Take fresh test rows (data.test) before you believe a further gain."
         return CheckLine(id_, title, "hit", said + advice, by)
     return CheckLine(id_, title, "satisfied", said, by)

@@ -118,7 +118,6 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
         gates=gates,
         answers=spec.answers,
         fairness=spec.fairness,
-        budget=spec.budget,
     )
     return Prepared(folder, spec, snapshot, problem, seal, engine(family))
 

@@ -71,7 +71,7 @@ _CATALOGUE = (
     ),
     *(
         Metric(f"robustness_{name}", f"Loss of the headline under {title}", _ALL, False,
-               "examined", "measured", unit="target", low=-_INF, high=_INF)
+               "examined", "measured", low=-_INF, high=_INF)
         for name, title in {
             "missing": "missing values", "noise": "noise", "unseen": "unseen categories",
             "extreme": "extreme values", "swapped": "swapped columns", "shift": "covariate shift",

@@ -135,8 +135,9 @@ class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     `test` names the test rows: the digest of their places and answers. `latency_ms` has the
     milliseconds of a one-row prediction of the exported model: `p50`, `p99`. `package_bytes` is
     the size of the model's own files, without cards and manifest. `unasked` says why the model that
-    is live could not be compared, "" where it was or none is. `looks` counts the seals under
-    which these test rows have been read, this one included.
+    is live could not be compared, "" where it was or none is. `looks` counts how
+    often these test rows have been looked at, by another model or under another seal, this time
+    included.
     """
 
     seal: str

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from assay.records.base import Record
-from assay.records.spec import (
-    AnswersSection,
-    BudgetSection,
-    FairnessSection,
-    GateSpec,
-    SliceSpec,
-    SplitSection,
-)
+from assay.records.spec import AnswersSection, FairnessSection, GateSpec, SliceSpec, SplitSection
 
 
 class Seal(Record, frozen=True, kw_only=True, tag="seal@1"):
-    """Problem, metric, split policy and gates; its digest is the seal that a verdict names.
-
-    The budget belongs to it: whoever lets the test rows judge one set of candidates after another
-    has looked as often.
-    """
+    """Problem, metric, split policy and gates; its digest is the seal that a verdict names."""
 
     question: str
     decision: str
@@ -33,4 +22,3 @@ class Seal(Record, frozen=True, kw_only=True, tag="seal@1"):
     gates: tuple[GateSpec, ...]
     answers: AnswersSection = AnswersSection()
     fairness: FairnessSection = FairnessSection()
-    budget: BudgetSection = BudgetSection()

@@ -216,7 +216,7 @@ def check_rows(lines: tuple[CheckLine, ...]) -> tuple[CheckRow, ...]:
 
 @dataclass(frozen=True)
 class Reads:
-    """How often the test rows were read, under how many seals, and what that costs."""
+    """How often the test rows were read and looked at, and what that costs."""
 
     sentence: str
     rows: tuple[tuple[str, str, str], ...]
@@ -224,17 +224,17 @@ class Reads:
 
 def reads(view: RunView) -> Reads:
     """Say how often these test rows were read and what that costs."""
-    seals = max(len({r.seal for r in view.readings}), view.report.looks if view.report else 0)
+    looks = max(len({r.seal for r in view.readings}), view.report.looks if view.report else 0)
     rows = tuple((r.at, r.run, r.seal) for r in view.readings)
-    if seals <= 1:
+    if looks <= 1:
         return Reads(
-            "They were read under this seal alone, so nothing could be chosen by looking at them.",
+            "They were looked at once, so nothing could be chosen by looking at them.",
             rows,
         )
     return Reads(
-        f"They were read under {count(seals)} seals. Whoever changes the question, metric, split "
-        "or gates after a look, and looks again, can pick what happens to come out well. To make "
-        f"up for that, each gate's interval is widened as for {count(seals)} tries at once "
+        f"They were looked at {count(looks)} times. Whoever changes the question, metric, split, "
+        "gates or model after a look, and looks again, can pick what happens to come out well. To "
+        f"make up for that, each gate's interval is widened as for {count(looks)} tries at once "
         "(Bonferroni), and a result has to be clearer to pass. Fresh test rows (data.test in the "
         "project file) start the count anew.",
         rows,

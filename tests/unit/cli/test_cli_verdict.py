@@ -87,7 +87,7 @@ def test_a_run_tells_what_was_left_out_judged_and_looked_at(tmp_path):
     text = said(print_verdict, result, None)
     assert re.search(r"left out +next_step", text)
     assert "serious (Where it does worst), worth a look (How it bears bad rows" in text
-    assert "read under 3 seals, so the intervals of the gates are widened" in text
+    assert "looked at 3 times, so the intervals of the gates are widened" in text
     assert f"{first.name}: none\n" in text
     assert re.search(r"\n +b = 2, 9 rows\n", text)
 

@@ -138,7 +138,7 @@ def test_every_look_at_the_same_rows_widens_the_intervals(report):
     second = with_(report(), looks=2)
     decision = judge([GateSpec(metric="roc_auc", at_least=0.82)], second, "s")
     assert decision.verdict == "inconclusive"
-    assert "read under 2 seals" in decision.reason
+    assert "looked at 2 times" in decision.reason
     # Bonferroni: 97.5 % in place of 95 %, 2.2414 / 1.9600 times as wide
     assert decision.gates[0].low == pytest.approx(0.84 - 0.02 * 1.14358, abs=1e-5)
     assert one(second, metric="latency_p99", at_most=11.0).verdict == "accepted"

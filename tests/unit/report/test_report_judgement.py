@@ -144,12 +144,12 @@ def test_chance(p: float, words: str) -> None:
 
 def test_looks_are_told_with_what_they_cost() -> None:
     view = examined_view()
-    assert "They were read under 3 seals." in reads(view).sentence
+    assert "They were looked at 3 times." in reads(view).sentence
     assert "interval is widened as for 3 tries at once" in reads(view).sentence
     page = render_html(view)
-    assert "Because the test rows were read under 3 seals" in page
+    assert "Because the test rows were looked at 3 times" in page
     assert page.count("run-20") == 1
-    assert "under this seal alone" in reads(binary_view()).sentence
+    assert "looked at once" in reads(binary_view()).sentence
 
 
 def test_checklists_show_what_is_not_met_first() -> None:
