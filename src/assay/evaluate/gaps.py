@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from assay.evaluate.linear import Groups, critical
-from assay.metrics.weighted import CALIBRATION_BINS, Codes, Floats, Rows, divide
+from assay.metrics.weighted import CALIBRATION_BINS, Floats, Rows, calibration_bins, divide
 
 STEPS = 60
 LEVEL = 0.95
@@ -27,7 +27,9 @@ def bin_gaps(models: list[Rows], groups: Groups | None) -> tuple[Floats, Floats]
     n, size = models[0].n, CALIBRATION_BINS * len(models)
     each = np.zeros((n, size))
     for place, rows in enumerate(models):
-        each[np.arange(n), place * CALIBRATION_BINS + _bins(rows)] = rows.score - rows.positive
+        each[np.arange(n), place * CALIBRATION_BINS + calibration_bins(rows)] = (
+            rows.score - rows.positive
+        )
     gaps = each.sum(axis=0)
     if groups is None:
         covariance = each.T @ each
@@ -46,12 +48,10 @@ def bin_gaps(models: list[Rows], groups: Groups | None) -> tuple[Floats, Floats]
 def foretold_variance(rows: Rows) -> Floats:
     """Return the (bins,) variance of the summed gaps if the probabilities are right."""
     each = rows.score * (1 - rows.score)
-    foretold: Floats = np.bincount(_bins(rows), each, CALIBRATION_BINS).astype(np.float64)
+    foretold: Floats = np.bincount(calibration_bins(rows), each, CALIBRATION_BINS).astype(
+        np.float64
+    )
     return foretold
-
-
-def _bins(rows: Rows) -> Codes:
-    return np.minimum((rows.score * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
 def gap_interval(

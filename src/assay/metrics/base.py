@@ -14,7 +14,16 @@ from assay.kernel.family import Predictions
 from assay.metrics.weighted import Floats, Rows, Weighted
 
 Takes = Literal["score", "label", "probabilities", "number", "measured", "examined"]
-Interval = Literal["delong", "wilson", "order", "debiased", "bootstrap", "measured"]
+Interval = Literal[
+    "delong",
+    "wilson",
+    "log-odds",
+    "skewness-corrected",
+    "order",
+    "debiased",
+    "bootstrap",
+    "measured",
+]
 Need = Literal["both", "positive", "negative", "every", "nonzero", "spread"]
 Truth = NDArray[np.int64] | NDArray[np.float64]
 

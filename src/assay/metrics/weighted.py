@@ -202,21 +202,13 @@ def ece(sample: Weighted) -> Floats:
     Source: Naeini, Cooper and Hauskrecht 2015 (AAAI), for the positive class's probability.
     """
     rows = sample.rows
-    gaps = sample.sums(_calibration_bins(rows), CALIBRATION_BINS, rows.score - rows.positive)
+    gaps = sample.sums(calibration_bins(rows), CALIBRATION_BINS, rows.score - rows.positive)
     result: Floats = np.abs(gaps).sum(axis=1) / sample.total
     return result
 
 
-def calibration_noise(rows: Rows) -> float:
-    """Return about the calibration error that so many rows of a calibrated model would show.
-
-    Each bin's gap is then a centred sum of coin tosses, whose mean size is sqrt(2/pi) deviations.
-    """
-    spread = np.bincount(_calibration_bins(rows), rows.score * (1 - rows.score))
-    return float(np.sqrt(2 / np.pi * np.maximum(spread, 0.0)).sum() / rows.n)
-
-
-def _calibration_bins(rows: Rows) -> Codes:
+def calibration_bins(rows: Rows) -> Codes:
+    """Return the (n,) bins of the expected calibration error."""
     return np.minimum((rows.score * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 

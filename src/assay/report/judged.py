@@ -26,6 +26,11 @@ METHODS = {
     "delong": "DeLong interval",
     "wilson": "Wilson interval",
     "bootstrap": "bootstrap interval",
+    "log-odds": "interval on log-odds",
+    "skewness-corrected t": "t interval, corrected for skewness",
+    "log t": "t interval on logarithms",
+    "debiased": "interval by a test turned round",
+    "order": "order statistics",
 }
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
 RIVALS = {"baseline": " vs. baseline", "champion": " vs. model in use"}
