@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PATHS := src tests docs examples benchmarks
+JUDGEMENT := leaks labels coverage slices fairness cost
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix bench docs lock clean
@@ -40,7 +41,7 @@ fix: setup  ## format, and repair what the linter can
 	$(BIN)/ruff check --fix $(wildcard $(PATHS))
 
 bench: setup  ## run every benchmark; results go to benchmarks/results
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/[a-z]*.py $(JUDGEMENT:%=benchmarks/judgement/%.py); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 docs: setup  ## write the generated reference pages anew
 	$(BIN)/python docs/generate.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -91,11 +91,12 @@ def slice_results(
     seed: int = 0,
     min_rows: int = 20,
     max_values: int = 12,
+    asked: Collection[tuple[str, str]] = (),
 ) -> tuple[SliceResult, ...]:
     """Return the metrics of each value of each column, the most frequent value first.
 
     `columns` maps a column's name to its (n,) values, numbers cut by `bins`. Beyond `max_values`
-    the rarest are taken together. A value with fewer than `min_rows` rows, or a metric without
+    the rarest are taken together, but for the `asked` pairs of column and value. A value with fewer than `min_rows` rows, or a metric without
     meaning there, is named in the note and not measured.
     """
     found = []
@@ -104,7 +105,8 @@ def slice_results(
         counted = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
         kept = [name for name, _ in counted]
         if len(kept) > max_values:
-            kept = kept[: max_values - 1]
+            rare = [name for name in kept[max_values - 1 :] if (column, name) in asked]
+            kept = [*kept[: max_values - 1], *rare]
         labels = np.array(names, dtype=object)
         masks = {name: (labels == name).astype(bool) for name in kept}
         if len(counted) > len(kept):

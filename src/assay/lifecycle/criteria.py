@@ -45,9 +45,15 @@ def require_defined(
 
 def sliced_on(seal: Seal) -> list[str]:
     """Return the columns whose slices are measured: those declared, and those of the gates."""
-    asked = (gate.on.partition("=") for gate in seal.gates if gate.on)
-    columns = [each.column for each in seal.slices] + [name for name, given, _ in asked if given]
+    columns = [each.column for each in seal.slices]
+    columns += [column for column, _ in asked_slices(seal)]
     return list(dict.fromkeys(columns))
+
+
+def asked_slices(seal: Seal) -> list[tuple[str, str]]:
+    """Return column and value of each slice that a gate names."""
+    named = (gate.on.partition("=") for gate in seal.gates if gate.on)
+    return [(column, value) for column, given, value in named if given]
 
 
 def require_slices(seal: Seal, test: pl.DataFrame) -> None:

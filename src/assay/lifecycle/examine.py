@@ -14,7 +14,7 @@ from assay.evaluate.slices import bins, slice_results
 from assay.kernel.family import Predictions, Predictor, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.case import Answers, build_case, groups_of, times_of
-from assay.lifecycle.criteria import reported, sliced_on
+from assay.lifecycle.criteria import asked_slices, reported, sliced_on
 from assay.lifecycle.fit import operated, restore
 from assay.lifecycle.looks import looks_at
 from assay.lifecycle.material import Material, target_codes
@@ -196,6 +196,7 @@ def _slices(
         positive_code=problem.positive_code,
         groups=given.groups,
         seed=seal.split.seed,
+        asked=asked_slices(seal),
     )
 
 

@@ -61,6 +61,16 @@ def test_rare_values_are_taken_together_and_small_slices_are_not_measured(binary
     assert found[0].metrics
     assert found[1].metrics == {}
     assert "too few" in found[1].note
+    named = slice_results(
+        {"c": column},
+        [get("accuracy")],
+        truth,
+        answers,
+        max_values=5,
+        asked=[("c", "v29"), ("d", "v28")],
+    )
+    assert [s.value for s in named] == ["solo", "v00", "v01", "v02", "v29", "(other)"]
+    assert sum(s.rows for s in named) == 400
 
 
 def test_a_metric_without_meaning_in_a_slice_is_named(binary):
