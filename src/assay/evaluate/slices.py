@@ -96,8 +96,9 @@ def slice_results(
     """Return the metrics of each value of each column, the most frequent value first.
 
     `columns` maps a column's name to its (n,) values, numbers cut by `bins`. Beyond `max_values`
-    the rarest are taken together, but for the `asked` pairs of column and value. A value with fewer than `min_rows` rows, or a metric without
-    meaning there, is named in the note and not measured.
+    the rarest are taken together, but for the `asked` pairs of column and value. A value with
+    fewer than `min_rows` rows, or a metric without meaning there, is named in the note and not
+    measured.
     """
     found = []
     for column, values in columns.items():
