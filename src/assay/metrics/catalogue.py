@@ -56,10 +56,6 @@ _CATALOGUE = (
            low=-_INF, needs="spread", weighted=weighted.r2),
     Metric("mape", "Mean absolute percentage error", _NUMBER, False, "number", "skewness-corrected",
            high=_INF, needs="nonzero", weighted=weighted.mape),
-    Metric("latency_p50", "Latency, median", _ALL, False, "measured", "measured",
-           unit="ms", high=_INF, digits=2),
-    Metric("latency_p99", "Latency, 99th percentile", _ALL, False, "measured", "measured",
-           unit="ms", high=_INF, digits=2),
     *(
         Metric(name, title, _BINARY, False, "examined", "measured")
         for name, title in {
@@ -84,6 +80,10 @@ _CATALOGUE = (
     Metric("label_noise", "Wrong training labels", _ALL, False, "examined", "measured"),
     Metric("conformal_coverage", "Coverage of prediction sets", _ALL, True,
            "examined", "measured"),
+    Metric("latency_p50", "Latency, median", _ALL, False, "measured", "measured",
+           unit="ms", high=_INF, digits=2),
+    Metric("latency_p99", "Latency, 99th percentile", _ALL, False, "measured", "measured",
+           unit="ms", high=_INF, digits=2),
     Metric("package_bytes", "Package size", _ALL, False, "measured", "measured",
            unit="bytes", high=_INF, digits=0),
 )  # fmt: skip
