@@ -76,8 +76,6 @@ def test_groups_get_thresholds_of_their_own(project):
     [
         ("binary", '\n[fairness]\ncolumns = ["fee"]\nmitigate = "thresholds"\n',
          "FAIRNESS-COLUMN", "fairness.columns"),
-        ("binary", '\n[fairness]\ncolumns = ["left"]\nmitigate = "thresholds"\n',
-         "FAIRNESS-COLUMN", "fairness.columns"),
         ("multiclass", "\n[answers]\ncapacity = 0.1\n", "ANSWERS-TASK", "answers.capacity"),
         ("regression", '\n[fairness]\ncolumns = ["region"]\n', "ANSWERS-TASK",
          "fairness.columns"),
