@@ -24,7 +24,7 @@ from assay.data.split import split
 from assay.kernel.family import Predictions, Rows, class_labels
 from assay.lifecycle.ensemble import select
 from assay.metrics import get
-from assay.records.fitted import Candidate
+from assay.records.fitted import Candidate, Operating, Pool
 from assay.records.snapshot import Problem
 from assay.records.spec import (
     DataSection,
@@ -123,7 +123,7 @@ def measure(table: Table, candidate: Candidate, threads: int) -> dict[str, objec
     start = time.process_time()
     model = FAMILY.fit(candidate, table.problem, table.train, None, again, 0, threads)
     answer = model.predict(table.test.frame).values
-    files, _ = FAMILY.export([(model, 1.0)], table.problem, ())
+    files, _ = FAMILY.export([(model, 1.0)], Pool(), Operating(), table.problem, ())
     return {
         "name": candidate.name,
         "oof": out,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assay.kernel.family import Capabilities, Predictions, Rows
-from assay.records.fitted import Candidate, Signature
+from assay.records.fitted import Candidate, Operating, Pool, Signature
 from assay.records.report import Curve, Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import DataSection, GateSpec, ProjectSection, ProjectSpec
@@ -73,6 +73,12 @@ class Honest:
     def candidates(self, problem, columns, rows):
         return (Candidate(name="softmax", kind="softmax", params={"rate": 0.5, "most": 40}),)
 
+    def spaces(self, problem, columns, rows):
+        return ()
+
+    def student(self, problem, columns, rows):
+        return None
+
     def scaling(self, train, valid):
         return encode(train.frame)
 
@@ -103,7 +109,7 @@ class Honest:
     def restore(self, candidate, problem, state):
         return Softmax(candidate, json.loads(state))
 
-    def export(self, members, problem, inputs):
+    def export(self, members, pool, operating, problem, inputs):
         blend = [(model.parts, weight) for model, weight in members]
         signature = Signature(
             family=self.id, task=problem.task, target=problem.target, inputs=tuple(inputs),
@@ -190,8 +196,8 @@ class ForgetsState(Honest):
 
 
 class RoundsOnExport(Honest):
-    def export(self, members, problem, inputs):
-        files, signature = super().export(members, problem, inputs)
+    def export(self, members, pool, operating, problem, inputs):
+        files, signature = super().export(members, pool, operating, problem, inputs)
         blend = json.loads(files["blend.json"])
         for parts, _ in blend:
             parts["prior"] = np.float16(parts["prior"]).tolist()
@@ -199,8 +205,8 @@ class RoundsOnExport(Honest):
 
 
 class LosesWeight(Honest):
-    def export(self, members, problem, inputs):
-        return super().export([(m, w * 0.9) for m, w in members], problem, inputs)
+    def export(self, members, pool, operating, problem, inputs):
+        return super().export([(m, w * 0.9) for m, w in members], pool, operating, problem, inputs)
 
 
 class NoBaseline(Honest):
@@ -247,7 +253,9 @@ CHECKS = {
 def test_the_contract_catches(broken):
     case = make_case(broken(), *spec_and_snapshot(), data())
     models = [case.fit(candidate, case.valid) for candidate in case.everyone]
-    files, signature = case.family.export([(models[-1], 1.0)], case.problem, case.inputs)
+    files, signature = case.family.export(
+        [(models[-1], 1.0)], Pool(), Operating(), case.problem, case.inputs
+    )
     known = {"case": case, "models": models, "loader": Predictor}
     known["predictor"] = Predictor(files, signature)
     check = getattr(FamilyContract(), CHECKS[broken])

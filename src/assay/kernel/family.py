@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.records.audit import Finding
-from assay.records.fitted import Candidate, Field, Signature
+from assay.records.fitted import Candidate, Field, Operating, Pool, Signature, Space
 from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec, SplitSection
@@ -39,7 +39,8 @@ class Rows:
     """Rows as they were ingested.
 
     `frame` has the feature columns. `target` is (n,) int64 codes into `Problem.classes`, or
-    (n,) float64 for a number, or None when it is not known. `weight` is (n,), None for all alike.
+    (n,) float64 for a number, or None when it is not known; a student is taught by the
+    (n, classes) probabilities of another model. `weight` is (n,), None for all alike.
     """
 
     frame: pl.DataFrame
@@ -173,6 +174,17 @@ class Family(Protocol):
         """Return what to try, best guesses first, as declared values."""
         ...
 
+    def spaces(self, problem: Problem, columns: Sequence[Column], rows: int) -> tuple[Space, ...]:
+        """Return what tuning may turn once the candidates have been tried; none is fine."""
+        ...
+
+    def student(self, problem: Problem, columns: Sequence[Column], rows: int) -> Candidate | None:
+        """Return the single small model that can learn an ensemble's answers, None without one.
+
+        It is fitted on rows whose target is (n, classes) probabilities, or numbers.
+        """
+        ...
+
     def fit(
         self,
         candidate: Candidate,
@@ -194,9 +206,17 @@ class Family(Protocol):
         ...
 
     def export(
-        self, members: Sequence[tuple[Model, float]], problem: Problem, inputs: Sequence[Field]
+        self,
+        members: Sequence[tuple[Model, float]],
+        pool: Pool,
+        operating: Operating,
+        problem: Problem,
+        inputs: Sequence[Field],
     ) -> tuple[dict[str, bytes], Signature]:
-        """Return the files of a package for the weighted mean of the members, and its signature."""
+        """Return the files of a package for the pooled members, and its signature.
+
+        The predictor answers with scores; `operating` is for a file that answers outside Assay.
+        """
         ...
 
     def nasty_rows(self, problem: Problem, train: Rows, seed: int) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from assay.kernel.family import Family, PredictorLoader
 from assay.kernel.loader import load
 
 BUILTIN_FAMILIES: Mapping[str, str] = {"tabular": "assay.tasks.tabular.family:FAMILY"}
-BUILTIN_PREDICTORS: Mapping[str, str] = {"tabular": "assay.tasks.tabular.predictor:load"}
+BUILTIN_PREDICTORS: Mapping[str, str] = {"tabular": "assay.tasks.tabular.engine.predictor:load"}
 FAMILY_GROUP = "assay.families"
 PREDICTOR_GROUP = "assay.predictors"
 

@@ -55,7 +55,11 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
     models = [(restore(material, context.store, m), m.weight) for m in members]
     snapshot = take(inputs, "snapshot", DataSnapshot)
     files, signature = material.family.export(
-        models, material.problem, input_fields(snapshot, material)
+        models,
+        board.pool,
+        operation.champion,
+        material.problem,
+        input_fields(snapshot, material),
     )
     kind = snapshot.column(material.problem.target).type
     signature = msgspec.structs.replace(

@@ -10,13 +10,44 @@ from assay.records.base import Record
 class Candidate(Record, frozen=True, kw_only=True, tag="candidate@1"):
     """A model that could be fitted: a name, its kind, and its parameters as plain values.
 
-    `stops_early` says that rows held back from the fit choose its iterations.
+    `stops_early` says that rows held back from the fit choose its iterations; `varies` that
+    another seed gives another model, so that the mean of several is better than one.
     """
 
     name: str
     kind: str
     params: dict[str, Any] = {}
     stops_early: bool = False
+    varies: bool = False
+
+
+class Knob(Record, frozen=True, kw_only=True, tag="knob@1"):
+    """A parameter that tuning may turn: between `low` and `high`, or one of `choices`."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    whole: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+class Space(Record, frozen=True, kw_only=True, tag="space@1"):
+    """A candidate to start from, and the parameters of it that tuning may turn."""
+
+    candidate: Candidate
+    knobs: tuple[Knob, ...]
+
+
+class Pool(Record, frozen=True, kw_only=True, tag="pool@1"):
+    """How the answers of weighted members become one (`metrics/pool.py`).
+
+    `linear`: the weighted mean. `log`: for classes the softmax of `bias` plus the weighted sum of
+    the members' log-probabilities, whose weights need not sum to 1.
+    """
+
+    scale: Literal["linear", "log"] = "linear"
+    bias: tuple[float, ...] = ()
 
 
 class Weighting(Record, frozen=True, kw_only=True, tag="weighting@1"):
@@ -35,14 +66,22 @@ class Weighting(Record, frozen=True, kw_only=True, tag="weighting@1"):
 class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
     """One candidate, cross-validated.
 
+    `low` and `high` are the ends of the interval of `score`; `at` is when it was finished, in
+    seconds of the search; `rows` how many training rows a fit saw where it was not all of them.
+    A discarded trial was clearly behind on the folds it got.
+
     `scores` has the primary metric of each fold; `rounds` the iterations that early stopping
     chose in each fold (empty where it does not apply); `predictions` the digest of the stored
     out-of-fold predictions (npy, one row per training row, NaN where none was made).
     """
 
     candidate: Candidate
-    status: Literal["done", "skipped", "failed"]
+    status: Literal["done", "skipped", "failed", "discarded"]
     score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    at: float = 0.0
+    rows: int | None = None
     scores: tuple[float, ...] = ()
     rounds: tuple[int, ...] = ()
     predictions: str = ""
@@ -53,7 +92,8 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
 class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
     """One candidate fitted on one fold: the smallest piece of training that is never done twice.
 
-    `predictions` is the digest of the validation rows' predictions (npy), in row order.
+    `predictions` is the digest of the validation rows' predictions (npy), in row order; `at` is
+    when it was finished, in seconds of the search.
     """
 
     candidate: str
@@ -61,6 +101,8 @@ class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
     predictions: str
     rounds: int | None
     seconds: float
+    at: float = 0.0
+    rows: int | None = None
     failed: str = ""
 
     def blobs(self) -> tuple[str, ...]:
@@ -71,8 +113,10 @@ class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
 class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
     """Every trial of a search, baselines first, and the ensemble chosen from them.
 
-    `weights` maps a candidate's name to its share; they sum to 1. `score` is the out-of-fold
-    score of the ensemble.
+    `weights` maps a candidate's name to its weight in `pool`. `score` is the out-of-fold score of
+    the ensemble, `steps` the score after each member that was added, in order. `bags` says how
+    many models with seeds of their own a member that varies is the mean of. `iterations` counts
+    the candidates that were tried before the search stopped.
     """
 
     metric: str
@@ -80,6 +124,10 @@ class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
     trials: tuple[Trial, ...]
     weights: dict[str, float]
     score: float
+    pool: Pool = Pool()
+    steps: tuple[tuple[str, float], ...] = ()
+    bags: int = 1
+    iterations: int = 0
     stopped_by: Literal["done", "budget"] = "done"
     seconds: float = 0.0
 
@@ -94,7 +142,10 @@ class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
 
 
 class Member(Record, frozen=True, kw_only=True, tag="member@1"):
-    """A candidate fitted on all training rows; `state` is the digest of its stored state."""
+    """A candidate fitted on all training rows; `state` is the digest of its stored state.
+
+    One that is bagged stands here once for each of its models, its weight shared among them.
+    """
 
     candidate: Candidate
     weight: float
@@ -104,6 +155,39 @@ class Member(Record, frozen=True, kw_only=True, tag="member@1"):
     def blobs(self) -> tuple[str, ...]:
         """Return the fitted state."""
         return (self.state,)
+
+
+class Shape(Record, frozen=True, kw_only=True, tag="shape@1"):
+    """A form that the champion could take: its out-of-fold score, and what it costs to serve.
+
+    `latency` is the 99th percentile of one row in the real engine, in milliseconds; `bytes` the
+    size of the exported files.
+    """
+
+    name: str
+    weights: dict[str, float]
+    pool: Pool
+    score: float
+    latency: float
+    bytes: int
+
+
+class Members(Record, frozen=True, kw_only=True, tag="members@1"):
+    """The members and the best baseline on all training rows, and the form that was chosen.
+
+    `weights` and `pool` are those of the chosen one of `shapes`, `why` says what decided.
+    """
+
+    members: tuple[Member, ...]
+    baseline: Member
+    weights: dict[str, float]
+    pool: Pool = Pool()
+    shapes: tuple[Shape, ...] = ()
+    why: str = ""
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the states of the members and of the baseline."""
+        return tuple(member.state for member in (*self.members, self.baseline))
 
 
 class Field(Record, frozen=True, kw_only=True, tag="field@1"):
@@ -181,6 +265,7 @@ class Fitted(Record, frozen=True, kw_only=True, tag="fitted@1"):
     files: dict[str, str]
     seconds: float = 0.0
     baseline_operating: Operating = Operating()
+    pool: Pool = Pool()
 
     def blobs(self) -> tuple[str, ...]:
         """Return the states of the members and of the baseline, and the exported files."""

@@ -87,7 +87,9 @@ class Problem(Record, frozen=True, kw_only=True, tag="problem@1"):
     """The question in the family's words: the task, the target, and what may be used to answer.
 
     `classes` are the target's values as text, in sorted order, empty for a number; `positive`
-    is set for two classes only. `features` are the columns a model may see.
+    is set for two classes only. `features` are the columns a model may see. `monotone` has 1 for
+    a column that the answer must rise with, -1 for one it must fall with; columns of different
+    groups of `interactions` may not interact.
     """
 
     family: str
@@ -99,6 +101,8 @@ class Problem(Record, frozen=True, kw_only=True, tag="problem@1"):
     primary: str
     also: tuple[str, ...] = ()
     reason: str = ""
+    monotone: dict[str, int] = {}
+    interactions: tuple[tuple[str, ...], ...] = ()
 
     @property
     def positive_code(self) -> int:

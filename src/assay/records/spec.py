@@ -39,9 +39,16 @@ class DataSection(Record, frozen=True, kw_only=True, tag="spec.data@1"):
 
 
 class FeaturesSection(Record, frozen=True, kw_only=True, tag="spec.features@1"):
-    """Python of the project's own, applied to rows before anything is fitted."""
+    """What is done to rows before anything is fitted, and what a model must keep to.
+
+    `transform` is Python of the project's own. `monotone` maps a number's column to `increasing`
+    or `decreasing`; `interactions` lists groups of columns, and columns of different groups may
+    not interact.
+    """
 
     transform: str | None = None
+    monotone: dict[str, Literal["increasing", "decreasing"]] = {}
+    interactions: tuple[tuple[str, ...], ...] = ()
 
 
 class SplitSection(Record, frozen=True, kw_only=True, tag="spec.split@1"):
@@ -121,10 +128,18 @@ class AuditSection(Record, frozen=True, kw_only=True, tag="spec.audit@1"):
 
 
 class BudgetSection(Record, frozen=True, kw_only=True, tag="spec.budget@1"):
-    """How long the search may fit candidates, in seconds; `only` names the candidates to try."""
+    """What a run may take, and `only` which candidates it may try.
+
+    `time` is the whole run's wall-clock seconds, `memory` the megabytes of all its processes.
+    With `iterations`, the search ends after so many candidates. `repeat` is the digest of a
+    leaderboard whose course is taken again, as `assay verify --rerun` does.
+    """
 
     time: float = 30.0
+    memory: float | None = None
+    iterations: int | None = None
     only: tuple[str, ...] = ()
+    repeat: str = ""
 
 
 class Choice(Record, frozen=True, kw_only=True, tag="choice@1"):

@@ -23,7 +23,7 @@ from assay.kernel.family import (
 from assay.kernel.plugins import check_family, load_predictor
 from assay.records.audit import Finding
 from assay.records.base import digest, from_json, to_json
-from assay.records.fitted import Candidate, Field
+from assay.records.fitted import Candidate, Field, Operating, Pool
 from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import ProjectSpec
@@ -304,8 +304,10 @@ class FamilyContract:
         """The same models give the same files, byte for byte, and a signature that says what."""
         if not case.family.capabilities.exportable:
             pytest.skip("this family says that it cannot be exported")
-        files, signature = case.family.export(_blend(models), case.problem, case.inputs)
-        again = case.family.export(_blend(models), case.problem, case.inputs)
+        files, signature = case.family.export(
+            _blend(models), Pool(), Operating(), case.problem, case.inputs
+        )
+        again = case.family.export(_blend(models), Pool(), Operating(), case.problem, case.inputs)
         assert (files, signature) == again
         assert files
         assert signature.inputs == case.inputs
@@ -363,7 +365,7 @@ def _weighted(members: list[tuple[Model, float]], frame: pl.DataFrame) -> Predic
 
 
 def _exported(case: Case, members: list[tuple[Model, float]], loader: PredictorLoader) -> Predictor:
-    files, signature = case.family.export(members, case.problem, case.inputs)
+    files, signature = case.family.export(members, Pool(), Operating(), case.problem, case.inputs)
     return loader(files, signature)
 
 

@@ -12,10 +12,10 @@ import scipy.sparse
 from tabular_cases import mixed_table
 
 from assay.records.base import from_json, to_json
-from assay.tasks.tabular.columns import LARGEST, fit_category, fit_number
-from assay.tasks.tabular.encode import Encoder, fit_encoder
-from assay.tasks.tabular.models import linear_matrix
-from assay.tasks.tabular.text import CHUNK, FIT_ROWS, count_words, fit_text
+from assay.tasks.tabular.encode.columns import LARGEST, fit_category, fit_number
+from assay.tasks.tabular.encode.encoder import Encoder, fit_encoder
+from assay.tasks.tabular.encode.text import CHUNK, FIT_ROWS, count_words, fit_text
+from assay.tasks.tabular.models.model import linear_matrix
 
 FEATURES = ("number", "income", "city", "member", "since", "review", "constant")
 
@@ -137,7 +137,7 @@ def test_words_are_counted_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = fit_text(column)
     found = []
     for size in (CHUNK, 7):
-        monkeypatch.setattr("assay.tasks.tabular.text.CHUNK", size)
+        monkeypatch.setattr("assay.tasks.tabular.encode.text.CHUNK", size)
         assert fit_text(column) == plan
         views = np.zeros((50, plan.tree_width)), np.zeros((50, plan.linear_width))
         plan.tree(column, views[0])
@@ -151,7 +151,7 @@ def test_rarity_is_learned_from_a_sample_that_is_always_the_same(
 ) -> None:
     column = pl.Series("t", ["rare" if i % 10 == 0 else "common" for i in range(3000)])
     whole = fit_text(column)
-    monkeypatch.setattr("assay.tasks.tabular.text.FIT_ROWS", 1000)
+    monkeypatch.setattr("assay.tasks.tabular.encode.text.FIT_ROWS", 1000)
     plan = fit_text(column)
     assert plan == fit_text(column)
     assert plan.idf != whole.idf
@@ -161,7 +161,7 @@ def test_rarity_is_learned_from_a_sample_that_is_always_the_same(
 
 def test_many_cells_of_mostly_zeros_are_kept_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(0)
-    monkeypatch.setattr("assay.tasks.tabular.models.DENSE_CELLS", 5_000)
+    monkeypatch.setattr("assay.tasks.tabular.models.model.DENSE_CELLS", 5_000)
     words = pl.DataFrame({"c": draw.integers(0, 30, 500).astype(str)})
     numbers = pl.DataFrame({str(i): draw.normal(size=500) for i in range(30)})
     for frame, sparse in ((words, True), (words.head(100), False), (numbers, False)):

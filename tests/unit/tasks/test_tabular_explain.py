@@ -27,7 +27,7 @@ from assay.tasks.tabular.explain.importance import MOST_COLUMNS, growth
 from assay.tasks.tabular.explain.shapley import exact, sampled
 from assay.tasks.tabular.explain.single import lime
 from assay.tasks.tabular.family import FAMILY
-from assay.tasks.tabular.models import TabularModel
+from assay.tasks.tabular.models.model import TabularModel
 
 Floats = NDArray[np.float64]
 

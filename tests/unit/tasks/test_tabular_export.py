@@ -15,17 +15,17 @@ from tabular_cases import mixed_table, state
 
 from assay.errors import Tampered
 from assay.kernel.family import Rows
-from assay.records.fitted import Candidate, Field
+from assay.records.fitted import Candidate, Field, Operating, Pool
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.boosting import Boosting, fit_boosting, read_trees
 from assay.tasks.tabular.candidates import boosting
-from assay.tasks.tabular.columns import tame
+from assay.tasks.tabular.encode.columns import tame
+from assay.tasks.tabular.engine.graph import Graph, Trees
+from assay.tasks.tabular.engine.predictor import load
 from assay.tasks.tabular.family import FAMILY
-from assay.tasks.tabular.forest import Forest, fit_forest, fit_small_tree
-from assay.tasks.tabular.graph import Graph, Trees
-from assay.tasks.tabular.linear import Constant, Linear, fit_linear
-from assay.tasks.tabular.models import Core, TabularModel
-from assay.tasks.tabular.predictor import load
+from assay.tasks.tabular.models.boosting import Boosting, fit_boosting, read_trees
+from assay.tasks.tabular.models.forest import Forest, fit_forest, fit_small_tree
+from assay.tasks.tabular.models.linear import Constant, Linear, fit_linear
+from assay.tasks.tabular.models.model import Core, TabularModel
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 3)) * [1.0, 1e-3, 1e6]
@@ -177,7 +177,9 @@ def fitted(
 def test_weights_are_shares_and_one_encoder_is_enough() -> None:
     problem, rows, fields, models = fitted("sold", "boosting", "logistic")
     (one, _), (other, _) = models
-    files, signature = FAMILY.export([(one, 3.0), (other, 1.0)], problem, fields)
+    files, signature = FAMILY.export(
+        [(one, 3.0), (other, 1.0)], Pool(), Operating(), problem, fields
+    )
     expected = one.predict(rows.frame).values * 0.75 + other.predict(rows.frame).values * 0.25
     predictor = load(files, signature)
     np.testing.assert_allclose(predictor.predict(rows.frame).values, expected, atol=1e-12)
@@ -189,7 +191,7 @@ def test_members_with_encoders_of_their_own() -> None:
     problem, rows, fields, models = fitted("price", "boosting")
     half = Rows(rows.frame[:80], rows.target[:80])
     other = FAMILY.fit(models[0][0].candidate, problem, half, None, 10, 0, 1)
-    files, signature = FAMILY.export([*models, (other, 1.0)], problem, fields)
+    files, signature = FAMILY.export([*models, (other, 1.0)], Pool(), Operating(), problem, fields)
     predictor = load(files, signature)
     expected = (models[0][0].predict(rows.frame).values + other.predict(rows.frame).values) / 2
     assert len(predictor.encoders) == 2
@@ -198,7 +200,7 @@ def test_members_with_encoders_of_their_own() -> None:
 
 def test_the_graph_is_double_and_standard() -> None:
     problem, _, fields, models = fitted("grade", "boosting", "extra_trees", "logistic")
-    files, _ = FAMILY.export(models, problem, fields)
+    files, _ = FAMILY.export(models, Pool(), Operating(), problem, fields)
     model = onnx.load_from_string(files["model.onnx"])
     onnx.checker.check_model(model, full_check=True)
     kinds = {v.type.tensor_type.elem_type for v in (*model.graph.input, *model.graph.output)}
@@ -209,7 +211,7 @@ def test_the_graph_is_double_and_standard() -> None:
 @pytest.mark.parametrize("spoil", ["model.onnx", "encoder.json"])
 def test_damaged_and_missing_files_are_told(spoil: str) -> None:
     problem, _, fields, models = fitted("sold", "logistic")
-    files, signature = FAMILY.export(models, problem, fields)
+    files, signature = FAMILY.export(models, Pool(), Operating(), problem, fields)
     for broken, code in (
         ({k: v for k, v in files.items() if k != spoil}, "PACKAGE-INCOMPLETE"),
         (files | {spoil: b"\x00" + files[spoil][:-9]}, None),
@@ -221,7 +223,7 @@ def test_damaged_and_missing_files_are_told(spoil: str) -> None:
 
 def test_serving_needs_no_training_library(tmp_path: Any) -> None:
     problem, rows, fields, models = fitted("sold", "boosting", "random_forest")
-    files, signature = FAMILY.export(models, problem, fields)
+    files, signature = FAMILY.export(models, Pool(), Operating(), problem, fields)
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     rows.frame.write_ipc(tmp_path / "rows.arrow")
@@ -230,7 +232,7 @@ import sys
 from pathlib import Path
 import polars as pl
 from assay.records.fitted import Signature
-from assay.tasks.tabular.predictor import load
+from assay.tasks.tabular.engine.predictor import load
 files = {{n: (Path({str(tmp_path)!r}) / n).read_bytes() for n in ("model.onnx", "encoder.json")}}
 sign = Signature(family="tabular", task="binary", target="sold", inputs=(), classes=("no", "yes"))
 frame = pl.read_ipc(Path({str(tmp_path)!r}) / "rows.arrow")
@@ -262,7 +264,7 @@ def test_unknown_kind_is_refused() -> None:
 
 def test_long_tables_are_answered_in_chunks() -> None:
     problem, rows, fields, models = fitted("sold", "logistic")
-    files, signature = FAMILY.export(models, problem, fields)
+    files, signature = FAMILY.export(models, Pool(), Operating(), problem, fields)
     predictor = load(files, signature)
     long = pl.concat([rows.frame] * 60)
     whole = predictor.predict(long).values

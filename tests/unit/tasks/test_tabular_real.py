@@ -12,8 +12,9 @@ from tabular_cases import snapshot_of, spec_of
 
 from assay.kernel.family import Predictions, Rows
 from assay.metrics import get
+from assay.records.fitted import Operating, Pool
+from assay.tasks.tabular.engine.predictor import load
 from assay.tasks.tabular.family import FAMILY
-from assay.tasks.tabular.predictor import load
 from assay.testing.families import rows_of
 
 pytestmark = [
@@ -37,7 +38,7 @@ def test_telco_is_learned_and_exported_exactly() -> None:
         (FAMILY.fit(candidate, problem, train, None, 120, 0, 1), 1.0)
         for candidate in FAMILY.candidates(problem, snapshot.columns, train.frame.height)
     ]
-    files, signature = FAMILY.export(members, problem, ())
+    files, signature = FAMILY.export(members, Pool(), Operating(), problem, ())
     assert sum(len(content) for content in files.values()) < 5e6
     predictor = load(files, signature)
     for frame in (rows.frame.filter(test), FAMILY.nasty_rows(problem, train, 0)):

@@ -13,7 +13,7 @@ from assay.kernel.family import Rows
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.candidates import candidates
 from assay.tasks.tabular.family import FAMILY
-from assay.tasks.tabular.models import TabularModel
+from assay.tasks.tabular.models.model import TabularModel
 from assay.tasks.tabular.nasty import WIDE
 
 

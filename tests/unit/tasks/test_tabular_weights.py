@@ -9,9 +9,9 @@ import pytest
 from tabular_cases import mixed_table, state
 
 from assay.records.fitted import Candidate
-from assay.tasks.tabular.boosting import fit_boosting
 from assay.tasks.tabular.family import FAMILY
-from assay.tasks.tabular.linear import fit_constant, fit_linear
+from assay.tasks.tabular.models.boosting import fit_boosting
+from assay.tasks.tabular.models.linear import fit_constant, fit_linear
 
 KINDS = {
     "constant": {},

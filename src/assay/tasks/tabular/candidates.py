@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.records.fitted import Candidate
+from assay.records.fitted import Candidate, Space
 
 MANY_ROWS = 50_000
 ROUNDS = 1500
@@ -23,9 +23,25 @@ def candidates(classes: int, rows: int, text: Sequence[str]) -> tuple[Candidate,
     """Return boosted trees, linear models and forests; `classes` is 0 for a number."""
     words = {"text": list(text)}
     return tuple(
-        Candidate(name=name, kind=kind, params=params | words, stops_early=kind == "boosting")
+        Candidate(
+            name=name,
+            kind=kind,
+            params=params | words,
+            stops_early=kind == "boosting",
+            varies=kind == "boosting",
+        )
         for name, kind, params in _declared(classes, rows, text=bool(text))
     )
+
+
+def spaces(classes: int, rows: int, text: Sequence[str]) -> tuple[Space, ...]:  # noqa: ARG001
+    """Return what tuning may turn."""
+    return ()
+
+
+def student(classes: int, rows: int, text: Sequence[str]) -> Candidate | None:  # noqa: ARG001
+    """Return the single small model that can learn an ensemble's answers."""
+    return None
 
 
 def _declared(classes: int, rows: int, *, text: bool) -> list[tuple[str, str, dict[str, Any]]]:

@@ -10,7 +10,7 @@ import polars as pl
 from assay.kernel.family import Capabilities, Model, Predictor, Rows
 from assay.kernel.loader import load
 from assay.records.audit import Finding
-from assay.records.fitted import Candidate, Field, Signature
+from assay.records.fitted import Candidate, Field, Operating, Pool, Signature, Space
 from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec, SplitSection
@@ -18,10 +18,10 @@ from assay.tasks.tabular import candidates, nasty, problem
 from assay.tasks.tabular.explain import explain
 
 # The libraries that train take seconds to import: what needs them is loaded on first use.
-_BASELINES = "assay.tasks.tabular.baseline:baselines"
-_FIT = "assay.tasks.tabular.models:fit"
-_RESTORE = "assay.tasks.tabular.models:restore"
-_EXPORT = "assay.tasks.tabular.export:export"
+_BASELINES = "assay.tasks.tabular.models.baseline:baselines"
+_FIT = "assay.tasks.tabular.models.model:fit"
+_RESTORE = "assay.tasks.tabular.models.model:restore"
+_EXPORT = "assay.tasks.tabular.engine.export:export"
 
 
 class Tabular:
@@ -72,6 +72,14 @@ class Tabular:
         """Return boosted trees, linear models and forests, best guesses first."""
         return candidates.candidates(len(problem.classes), rows, _text(problem, columns))
 
+    def spaces(self, problem: Problem, columns: Sequence[Column], rows: int) -> tuple[Space, ...]:
+        """Return the parameters of each kind of model that are worth tuning."""
+        return candidates.spaces(len(problem.classes), rows, _text(problem, columns))
+
+    def student(self, problem: Problem, columns: Sequence[Column], rows: int) -> Candidate | None:
+        """Return boosted trees that learn an ensemble's answers; None for many classes."""
+        return candidates.student(len(problem.classes), rows, _text(problem, columns))
+
     def fit(
         self,
         candidate: Candidate,
@@ -92,10 +100,17 @@ class Tabular:
         return model
 
     def export(
-        self, members: Sequence[tuple[Model, float]], problem: Problem, inputs: Sequence[Field]
+        self,
+        members: Sequence[tuple[Model, float]],
+        pool: Pool,
+        operating: Operating,
+        problem: Problem,
+        inputs: Sequence[Field],
     ) -> tuple[dict[str, bytes], Signature]:
-        """Return an ONNX graph of the weighted mean and its encoders as JSON."""
-        package: tuple[dict[str, bytes], Signature] = load(_EXPORT)(members, problem, inputs)
+        """Return an ONNX graph of the pooled members and its encoders as JSON."""
+        package: tuple[dict[str, bytes], Signature] = load(_EXPORT)(
+            members, pool, operating, problem, inputs
+        )
         return package
 
     def nasty_rows(self, problem: Problem, train: Rows, seed: int) -> pl.DataFrame:

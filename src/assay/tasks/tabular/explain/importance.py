@@ -30,7 +30,7 @@ SHUFFLED_ROWS, SHUFFLED_ROUNDS = 1_000, 40
 """Rows and rounds of the model that is fitted on shuffled answers."""
 NEARLY_ALL = 0.8
 """A column that carries this share of all importance is worth a look."""
-_FIT = "assay.tasks.tabular.models:fit"
+_FIT = "assay.tasks.tabular.models.model:fit"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.tasks.tabular.boosting import Boosting
-from assay.tasks.tabular.encode import Encoder
+from assay.tasks.tabular.encode.encoder import Encoder
 from assay.tasks.tabular.explain.hybrids import Game
-from assay.tasks.tabular.linear import Linear
-from assay.tasks.tabular.models import TabularModel
+from assay.tasks.tabular.models.boosting import Boosting
+from assay.tasks.tabular.models.linear import Linear
+from assay.tasks.tabular.models.model import TabularModel
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

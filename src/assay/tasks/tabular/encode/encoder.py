@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.records.base import Record
-from assay.tasks.tabular.columns import (
+from assay.tasks.tabular.encode.columns import (
     BooleanPlan,
     CategoryPlan,
     DatePlan,
@@ -24,7 +24,7 @@ from assay.tasks.tabular.columns import (
     fit_date,
     fit_number,
 )
-from assay.tasks.tabular.text import TextPlan, fit_text
+from assay.tasks.tabular.encode.text import TextPlan, fit_text
 
 Plan = NumberPlan | CategoryPlan | BooleanPlan | DatePlan | TextPlan
 

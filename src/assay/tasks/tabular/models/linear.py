@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
-from assay.tasks.tabular.graph import Graph
+from assay.tasks.tabular.engine.graph import Graph
 
 Matrix = NDArray[np.float64]
 Weight = NDArray[np.float64] | None

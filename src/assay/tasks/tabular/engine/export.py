@@ -11,16 +11,20 @@ import numpy as np
 
 from assay.kernel.family import Model
 from assay.records.base import to_json
-from assay.records.fitted import Field, Signature
+from assay.records.fitted import Field, Operating, Pool, Signature
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.encode import Encoder
-from assay.tasks.tabular.files import ENCODER_FILE, MODEL_FILE, OUTPUT, Encoders
-from assay.tasks.tabular.graph import Graph
-from assay.tasks.tabular.models import TabularModel
+from assay.tasks.tabular.encode.encoder import Encoder
+from assay.tasks.tabular.engine.files import ENCODER_FILE, MODEL_FILE, OUTPUT, Encoders
+from assay.tasks.tabular.engine.graph import Graph
+from assay.tasks.tabular.models.model import TabularModel
 
 
 def export(
-    members: Sequence[tuple[Model, float]], problem: Problem, inputs: Sequence[Field]
+    members: Sequence[tuple[Model, float]],
+    pool: Pool,  # noqa: ARG001
+    operating: Operating,  # noqa: ARG001
+    problem: Problem,
+    inputs: Sequence[Field],
 ) -> tuple[dict[str, bytes], Signature]:
     """Return the files of the package and the signature; the weights are scaled to sum to 1."""
     graph, encoders = Graph(), list[Encoder]()

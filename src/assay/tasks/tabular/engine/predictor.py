@@ -15,8 +15,8 @@ from assay.errors import Tampered
 from assay.kernel.family import Predictions
 from assay.records.base import from_json
 from assay.records.fitted import Signature
-from assay.tasks.tabular.encode import Encoder
-from assay.tasks.tabular.files import ENCODER_FILE, MODEL_FILE, OUTPUT, Encoders
+from assay.tasks.tabular.encode.encoder import Encoder
+from assay.tasks.tabular.engine.files import ENCODER_FILE, MODEL_FILE, OUTPUT, Encoders
 
 CHUNK = 4096
 """Rows that are encoded and predicted at a time: bounds the memory of wide views."""

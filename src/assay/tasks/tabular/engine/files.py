@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.records.base import Record
-from assay.tasks.tabular.encode import Encoder
+from assay.tasks.tabular.encode.encoder import Encoder
 
 MODEL_FILE = "model.onnx"
 ENCODER_FILE = "encoder.json"

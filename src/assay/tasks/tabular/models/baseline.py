@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.records.fitted import Candidate
-from assay.tasks.tabular.forest import Forest, fit_small_tree
+from assay.tasks.tabular.models.forest import Forest, fit_small_tree
 
 Matrix = NDArray[np.float64]
 

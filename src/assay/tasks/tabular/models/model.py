@@ -16,12 +16,12 @@ from assay.kernel.family import Predictions, Rows
 from assay.records.base import from_json, to_json
 from assay.records.fitted import Candidate
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.baseline import fit_column
-from assay.tasks.tabular.boosting import fit_boosting, restore_boosting
-from assay.tasks.tabular.encode import Encoder, fit_encoder
-from assay.tasks.tabular.forest import fit_forest, restore_forest
-from assay.tasks.tabular.graph import Graph
-from assay.tasks.tabular.linear import (
+from assay.tasks.tabular.encode.encoder import Encoder, fit_encoder
+from assay.tasks.tabular.engine.graph import Graph
+from assay.tasks.tabular.models.baseline import fit_column
+from assay.tasks.tabular.models.boosting import fit_boosting, restore_boosting
+from assay.tasks.tabular.models.forest import fit_forest, restore_forest
+from assay.tasks.tabular.models.linear import (
     WIDE,
     fit_constant,
     fit_linear,

@@ -18,7 +18,7 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
-from assay.tasks.tabular.graph import Graph, Trees
+from assay.tasks.tabular.engine.graph import Graph, Trees
 
 Matrix = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.tasks.tabular.graph import Graph, Trees
+from assay.tasks.tabular.engine.graph import Graph, Trees
 
 Matrix = NDArray[np.float64]
 

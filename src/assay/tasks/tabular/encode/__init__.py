@@ -1,0 +1,1 @@
+"""Rows to matrices: what was learned about each feature, fitted inside the fold."""

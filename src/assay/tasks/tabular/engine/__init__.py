@@ -1,0 +1,1 @@
+"""The package of a fitted model: written, loaded, asked."""
