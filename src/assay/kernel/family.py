@@ -116,8 +116,8 @@ class Model(Protocol):
         ...
 
 
-class Predictor(Protocol):
-    """A loaded package: what is served."""
+class Answering(Protocol):
+    """What answers rows: a loaded package, or one whose scores are made answers."""
 
     @property
     def signature(self) -> Signature:
@@ -126,6 +126,27 @@ class Predictor(Protocol):
 
     def predict(self, frame: pl.DataFrame) -> Predictions:
         """Answer for any rows that have the input columns; the package's own engine computes."""
+        ...
+
+
+class Predictor(Answering, Protocol):
+    """A loaded package: what is served."""
+
+    def row(self, cells: Sequence[object]) -> NDArray[np.float64]:
+        """Answer for one row, its cells in the order of the signature's inputs, without a frame.
+
+        A cell of a number is a float, NaN where missing. Any other is None where missing: a
+        boolean, whole microseconds since 1970 for a date in UTC, or text. Returns what `predict`
+        has as `values` for this row alone, to the last bit: (1, classes) or (1,).
+        """
+        ...
+
+    def portable(self, frame: pl.DataFrame) -> tuple[Predictions, NDArray[np.int64] | None] | None:
+        """Answer as the package's own model file does for a program that has no Assay.
+
+        These are answers as they are given, after calibration, with the class codes that the file
+        names, None where it names none. None altogether where a family has no such file.
+        """
         ...
 
 
@@ -226,7 +247,7 @@ class Family(Protocol):
     def explain(
         self,
         problem: Problem,
-        predictor: Predictor,
+        predictor: Answering,
         models: Sequence[tuple[Model, float]],
         rows: Rows,
         train: Rows,

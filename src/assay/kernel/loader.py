@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from assay.errors import MissingExtra, UsageError
+
+SPARED = ("pandas",)
+"""What scikit-learn and LightGBM import where it is there, for a second, and arrays never need."""
+
+
+def load_spared(path: str) -> Any:
+    """Import as `load` does, but nothing of `SPARED`: for a process that belongs to Assay alone."""
+    importlib.import_module("polars")  # it remembers what is there, so it comes before
+    hidden = [name for name in SPARED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        return load(path)
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def load(path: str) -> Any:

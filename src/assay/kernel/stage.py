@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +48,8 @@ class Context:
 
     `finished` is the fold over the ledger that makes resuming work: the key of each piece of
     work to the digest of its record. `folder` is where a run may put files (packages, reports),
-    `project` where the project file and its own code lie.
+    `project` where the project file and its own code lie. `deadline` is when the budget of time is
+    used up, by `time.monotonic`; None without one.
     """
 
     store: Store
@@ -60,8 +62,13 @@ class Context:
     notify: Callable[[Note], None] = lambda _: None
     allow_code: bool = True
     finished: dict[str, str] = field(default_factory=dict)
+    deadline: float | None = None
     _read_to: int = 0
     _lock: Lock = field(default_factory=Lock)
+
+    def left(self) -> float:
+        """Return the seconds that are left of the budget, below 0 past it, inf without one."""
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
 
     def append(
         self,

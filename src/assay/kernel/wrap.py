@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from assay.errors import TransientFault
+from assay.kernel.executor import peak_rss_mb
 from assay.kernel.stage import Context, Inputs, Note, Stage
 from assay.records.base import Record, digest
 
@@ -31,12 +30,6 @@ class Outcome:
 
 Call = Callable[[Inputs, Context], Outcome]
 Wrapper = Callable[[Stage, Call], Call]
-
-
-def peak_rss_mb() -> float:
-    """Return the largest resident memory this process has had, in MB, without its workers."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def cached(stage: Stage, call: Call) -> Call:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from assay.kernel.family import Predictions, class_labels
 from assay.records.fitted import Operating
@@ -57,7 +56,15 @@ def calibrated(operating: Operating, values: Floats, positive_code: int) -> Floa
     if operating.calibration == "temperature":
         return tempered(values, operating.params[0])
     slope, intercept = operating.params
-    return two_classes(expit(slope * log_odds(values[:, positive_code]) + intercept), positive_code)
+    return two_classes(
+        _chance(slope * log_odds(values[:, positive_code]) + intercept), positive_code
+    )
+
+
+def _chance(odds: Floats) -> Floats:
+    """Return the probabilities of (n,) log-odds; overflow is none, SciPy is not needed."""
+    result: Floats = np.exp(-np.logaddexp(0.0, -odds))
+    return result
 
 
 def log_odds(score: Floats) -> Floats:

@@ -72,7 +72,9 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
 
     `scores` has the primary metric of each fold; `rounds` the iterations that early stopping
     chose in each fold (empty where it does not apply); `predictions` the digest of the stored
-    out-of-fold predictions (npy, one row per training row, NaN where none was made).
+    out-of-fold predictions (npy, one row per training row, NaN where none was made). `folds` is how
+    many fits these come from; `state` that of the only one, where it saw nearly all rows and need
+    not be fitted again.
     """
 
     candidate: Candidate
@@ -85,6 +87,8 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial@1"):
     scores: tuple[float, ...] = ()
     rounds: tuple[int, ...] = ()
     predictions: str = ""
+    folds: int = 0
+    state: str = ""
     seconds: float = 0.0
     note: str = ""
 
@@ -93,7 +97,7 @@ class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
     """One candidate fitted on one fold: the smallest piece of training that is never done twice.
 
     `predictions` is the digest of the validation rows' predictions (npy), in row order; `at` is
-    when it was finished, in seconds of the search.
+    when it was finished, in seconds of the search; `state` that of the model where it is kept.
     """
 
     candidate: str
@@ -103,11 +107,12 @@ class FoldFit(Record, frozen=True, kw_only=True, tag="fold_fit@1"):
     seconds: float
     at: float = 0.0
     rows: int | None = None
+    state: str = ""
     failed: str = ""
 
     def blobs(self) -> tuple[str, ...]:
-        """Return the predictions."""
-        return (self.predictions,) if self.predictions else ()
+        """Return the predictions, and the state."""
+        return tuple(blob for blob in (self.predictions, self.state) if blob)
 
 
 class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
@@ -132,8 +137,9 @@ class Leaderboard(Record, frozen=True, kw_only=True, tag="leaderboard@1"):
     seconds: float = 0.0
 
     def blobs(self) -> tuple[str, ...]:
-        """Return the out-of-fold predictions of every trial that has some."""
-        return tuple(t.predictions for t in (*self.baselines, *self.trials) if t.predictions)
+        """Return the out-of-fold predictions of every trial that has some, and what was kept."""
+        tried = (*self.baselines, *self.trials)
+        return tuple(blob for t in tried for blob in (t.predictions, t.state) if blob)
 
     @property
     def baseline(self) -> Trial:
@@ -161,7 +167,8 @@ class Shape(Record, frozen=True, kw_only=True, tag="shape@1"):
     """A form that the champion could take: its out-of-fold score, and what it costs to serve.
 
     `latency` is the 99th percentile of one row in the real engine, in milliseconds; `bytes` the
-    size of the exported files.
+    size of the exported files. `missed` names the metrics whose gates it does not keep, as the
+    choice took them. One of the measured shapes is the `chosen` one.
     """
 
     name: str
@@ -170,12 +177,15 @@ class Shape(Record, frozen=True, kw_only=True, tag="shape@1"):
     score: float
     latency: float
     bytes: int
+    chosen: bool = False
+    missed: tuple[str, ...] = ()
 
 
 class Members(Record, frozen=True, kw_only=True, tag="members@1"):
-    """The members and the best baseline on all training rows, and the form that was chosen.
+    """The members that are served and the best baseline, fitted on all training rows.
 
     `weights` and `pool` are those of the chosen one of `shapes`, `why` says what decided.
+    `student` is the trial of the single model that was taught the ensemble's answers, if any was.
     """
 
     members: tuple[Member, ...]
@@ -183,11 +193,13 @@ class Members(Record, frozen=True, kw_only=True, tag="members@1"):
     weights: dict[str, float]
     pool: Pool = Pool()
     shapes: tuple[Shape, ...] = ()
+    student: Trial | None = None
     why: str = ""
 
     def blobs(self) -> tuple[str, ...]:
-        """Return the states of the members and of the baseline."""
-        return tuple(member.state for member in (*self.members, self.baseline))
+        """Return the states of the members and of the baseline, and the student's predictions."""
+        states = tuple(member.state for member in (*self.members, self.baseline))
+        return states if self.student is None else (*states, self.student.predictions)
 
 
 class Field(Record, frozen=True, kw_only=True, tag="field@1"):

@@ -58,7 +58,11 @@ class Curve(Record, frozen=True, kw_only=True, tag="curve@1"):
 
 
 class Parity(Record, frozen=True, kw_only=True, tag="parity@1"):
-    """Exported against trained model, over test rows and over rows made to be nasty."""
+    """Exported against trained model, over test rows and over rows made to be nasty.
+
+    `portable` is the same for the plain model file, as a program without Assay asks it, over
+    some of these rows; None where a family has no such file.
+    """
 
     rows: int
     nasty_rows: int
@@ -66,6 +70,7 @@ class Parity(Record, frozen=True, kw_only=True, tag="parity@1"):
     label_flips: int
     tolerance: float
     worst: str = ""
+    portable: Parity | None = None
 
     @property
     def holds(self) -> bool:

@@ -10,6 +10,10 @@ Agency = Literal["default", "template", "accepted", "user"]
 """Who made a choice: the tool, a template, a proposal of `assay init` left as it was, a person."""
 
 
+DEFAULT_SECONDS = 30.0
+"""The budget of a run whose project file names none."""
+
+
 class ProjectSection(Record, frozen=True, kw_only=True, tag="spec.project@1"):
     """What the project is for."""
 
@@ -135,11 +139,18 @@ class BudgetSection(Record, frozen=True, kw_only=True, tag="spec.budget@1"):
     leaderboard whose course is taken again, as `assay verify --rerun` does.
     """
 
-    time: float = 30.0
+    time: float | None = None
     memory: float | None = None
     iterations: int | None = None
     only: tuple[str, ...] = ()
     repeat: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """Return the limit in seconds: `time`, a default without it; None where another ends it."""
+        if self.repeat or (self.time is None and self.iterations is not None):
+            return None
+        return DEFAULT_SECONDS if self.time is None else self.time
 
 
 class Choice(Record, frozen=True, kw_only=True, tag="choice@1"):

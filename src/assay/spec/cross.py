@@ -135,6 +135,10 @@ def _used_columns(values: Values) -> Iterator[tuple[KeyPath, str]]:
         single = path in (("data", "target"), ("fairness", "columns"))
         if splits or single or path[-1] == "column":
             yield from ((path, name) for name in (value if isinstance(value, list) else [value]))
+        elif path == ("features", "monotone"):
+            yield from ((path, name) for name in value)
+        elif path == ("features", "interactions"):
+            yield from ((path, name) for group in value for name in group)
 
 
 def _family(values: Values, mistakes: Mistaken) -> None:

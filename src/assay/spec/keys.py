@@ -18,7 +18,7 @@ from assay.records import spec as records
 from assay.records.base import Record
 from assay.records.snapshot import COLUMN_TYPES
 from assay.spec.constraint import Constraint, ListOf, MapOf, Number, OneOf, Text
-from assay.spec.values import Duration, Label, Threshold, label, quantity
+from assay.spec.values import Duration, Label, Size, Threshold, label, quantity
 
 Pattern = tuple[str, ...]
 """A key path with `*` for the place in a list of tables: `("gates", "*", "metric")`."""
@@ -49,6 +49,11 @@ def _labels(values: list[Any]) -> list[str]:
 
 def _seconds(value: Any) -> float | None:
     return quantity(value, "s")
+
+
+def _megabytes(value: Any) -> float | None:
+    size = quantity(value, "bytes")
+    return None if size is None else size / 1e6
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,12 @@ TABLE: tuple[Key, ...] = (
         Text(pattern=r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
              describe='"module:function"'),
         "Python of the project that makes features; its packages load with `--allow-code` only."),
+    Key("features.monotone", MapOf(OneOf(("increasing", "decreasing"))),
+        "Numbers that the answer may only rise or fall with, as `{ age = \"increasing\" }`; for "
+        "two classes, the probability of the positive one."),
+    Key("features.interactions", ListOf(ListOf(_COLUMN)),
+        "Groups of columns: the model adds up what each group says, and no columns of different "
+        "groups interact; columns in no group form one."),
     Key("split.test", Number(0.0001, 0.9), "Share of the rows (or groups, or time) set aside."),
     Key("split.seed", Number(0, 10**9, whole=True), "Seed of every random choice."),
     Key("split.folds", Number(2, 50, whole=True), "Folds of the cross-validation."),
@@ -194,7 +205,15 @@ TABLE: tuple[Key, ...] = (
         "A finding that must not stop this project."),
     Key("audit.accept.*.reason", Text(), "Why; it goes to the ledger as your choice."),
     Key("audit.accept.*.where", Text(), "Only the finding about this column."),
-    Key("budget.time", Duration(), "How long the search may fit candidates.", _seconds),
+    Key("budget.time", Duration(),
+        f"How long the whole run may take; {records.DEFAULT_SECONDS:g} s when neither it nor "
+        "`iterations` is set.", _seconds),
+    Key("budget.iterations", Number(1, 10**6, whole=True),
+        "How many candidates may be tried; without `time` the run is then the same on any "
+        "machine."),
+    Key("budget.memory", Size(),
+        "How much memory all processes of the run may take: fewer workers, or fits on a sample.",
+        _megabytes),
     Key("budget.only", ListOf(Text(describe="the name of a candidate")),
         "The candidates to try; all of the family when absent."),
 )  # fmt: skip

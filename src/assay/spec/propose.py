@@ -12,7 +12,7 @@ import msgspec
 
 from assay.metrics import get
 from assay.records.snapshot import Column, DataSnapshot, Problem
-from assay.records.spec import BudgetSection, GateSpec, ProjectSection, SplitSection
+from assay.records.spec import DEFAULT_SECONDS, GateSpec, ProjectSection, SplitSection
 from assay.spec.analyse import value_counts
 from assay.spec.toml import comment, render
 from assay.spec.values import SCALES, quantity
@@ -252,9 +252,9 @@ def _threshold(value: float, metric: str) -> str:
 
 
 def _rest(page: _Page, ideas: Mapping[str, str], why: Mapping[str, str]) -> None:
-    seconds = BudgetSection().time
+    seconds = DEFAULT_SECONDS
     page.begin("[budget]")
-    note = why.get("budget.time", "for the search; more finds better models")
+    note = why.get("budget.time", "for the whole run; more finds better models")
     page.put("budget.time", seconds, note, code=render(f"{seconds:g}s"))
     if "slices.0.column" in ideas:
         page.begin("# [[slices]]", "report each value of a column by itself")

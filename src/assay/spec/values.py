@@ -101,6 +101,25 @@ class Duration:
 
 
 @dataclass(frozen=True)
+class Size:
+    """An amount of memory above 0: text with a unit."""
+
+    def accepts(self, value: Any) -> bool:
+        """Return True for text such as 4GB."""
+        size = quantity(value, "bytes") if isinstance(value, str) else None
+        return size is not None and size > 0
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Say the form."""
+        return ('text such as "4GB" or "512MiB"',)
+
+    def bad_values(self) -> tuple[Any, ...]:
+        """Return sizes of nothing, below 0, and of no or an unknown unit."""
+        return ("0GB", "-4GB", "4", 4, "4 parsecs", "much", "", True, [4])
+
+
+@dataclass(frozen=True)
 class Threshold:
     """A bound for a metric: a number, or text with a unit that the metric's unit must know."""
 

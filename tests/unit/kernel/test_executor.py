@@ -8,58 +8,47 @@ import time
 
 import pytest
 
-from assay.errors import DataError
-from assay.kernel.executor import LocalProcesses, Serial, cores
-
-EXECUTORS = [Serial(), LocalProcesses(2)]
-
-
-def worker_limits():
-    """Return the process, and the thread limits that numeric libraries read at start."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return os.getpid(), {os.environ.get(name) for name in names}
+from assay.errors import UsageError
+from assay.kernel.executor import LocalProcesses, Serial, WorkerDied, cores
+from assay.kernel.loader import load
 
 
-def local(function):
-    """Rebuild a function without its module, which worker processes cannot import."""
-    return type(function)(
-        function.__code__, {"os": os, "time": time, "DataError": DataError, "__name__": "sent"}
-    )
+@pytest.fixture(scope="module")
+def processes():
+    executor = LocalProcesses(2)
+    yield executor
+    executor.stop()
 
 
-def work(number):
-    """Take as long as a short fit: joblib sends calls that are over at once in batches."""
-    time.sleep(0.25)
-    return number
+@pytest.fixture(params=["serial", "processes"])
+def executor(request, processes):
+    return Serial() if request.param == "serial" else processes
 
 
-def refuse():
-    raise DataError("DATA-TEST", "no", where="row 3", allowed=[1], hint="look")
-
-
-@pytest.mark.parametrize("executor", EXECUTORS, ids=["serial", "processes"])
-def test_gives_every_result_once(executor):
+def test_gives_every_result_in_order(executor):
     calls = [(operator.mul, (i, 10)) for i in range(7)]
-    assert sorted(executor.run(calls)) == [0, 10, 20, 30, 40, 50, 60]
+    assert list(executor.run(calls)) == [0, 10, 20, 30, 40, 50, 60]
     assert list(executor.run([])) == []
+    assert executor.submit(operator.mul, 6, 7).result() == 42
 
 
-@pytest.mark.parametrize("executor", EXECUTORS, ids=["serial", "processes"])
 def test_an_exception_comes_through_whole(executor):
-    with pytest.raises(DataError) as caught:
-        list(executor.run([(local(refuse), ())]))
-    error = caught.value
-    assert error.to_dict() == {
-        "code": "DATA-TEST",
-        "where": "row 3",
-        "message": "no",
-        "got": None,
-        "allowed": [1],
-        "try": "look",
-    }
+    future = executor.submit(load, "assay.errors:Nothing")
+    with pytest.raises(UsageError) as caught:
+        future.result()
+    with pytest.raises(UsageError) as here:
+        load("assay.errors:Nothing")
+    assert caught.value.to_dict() == here.value.to_dict()
+    with pytest.raises(ZeroDivisionError):
+        list(executor.run([(operator.mul, (1, 1)), (operator.truediv, (1, 0))]))
 
 
-@pytest.mark.parametrize("executor", EXECUTORS, ids=["serial", "processes"])
+def test_what_cannot_cross_the_pipe_is_an_error_of_that_call_alone(processes):
+    with pytest.raises(Exception, match="pickle"):
+        processes.submit(__import__, "threading").result()
+    assert processes.submit(operator.mul, 2, 3).result() == 6
+
+
 def test_calls_are_read_a_few_ahead(executor):
     """Work under a budget ends by ending the iterator, so it must not be drained in advance."""
     read, budget_left = [], [True]
@@ -67,30 +56,23 @@ def test_calls_are_read_a_few_ahead(executor):
     def calls():
         while budget_left[0]:
             read.append(len(read))
-            yield local(work), (read[-1],)
+            yield operator.pos, (read[-1],)
 
     results = []
     for result in executor.run(calls()):
         results.append(result)
         budget_left[0] = len(results) < 4
-    assert sorted(results) == read
+    assert results == read
     assert len(read) <= 4 + 4
 
 
-def test_serial_stops_at_the_first_exception():
-    done = []
-    calls = [(done.append, (1,)), (operator.truediv, (1, 0)), (done.append, (2,))]
-    with pytest.raises(ZeroDivisionError):
-        list(Serial().run(calls))
-    assert done == [1]
-
-
-def test_workers_share_the_cores():
-    executor = LocalProcesses(2)
-    assert executor.threads == max(1, cores() // 2)
-    found = list(executor.run([(local(worker_limits), ())] * 4))
-    assert os.getpid() not in {pid for pid, _ in found}
-    assert [limits for _, limits in found] == [{str(executor.threads)}] * 4
+def test_workers_share_the_cores_and_are_measured(processes):
+    assert processes.threads == max(1, cores() // 2)
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    found = list(processes.run([(os.getenv, (name,)) for name in names]))
+    assert found == [str(processes.threads)] * 3
+    assert processes.submit(os.getpid).result() != os.getpid()
+    assert processes.peak_mb() > 5
 
 
 def test_threads_never_fall_to_zero():
@@ -99,23 +81,62 @@ def test_threads_never_fall_to_zero():
     assert Serial(threads=3).threads == 3
 
 
+def test_stopping_ends_what_runs_and_what_waits_and_the_next_call_starts_anew():
+    executor = LocalProcesses(1)
+    executor.submit(os.getpid).result()
+    running, waiting = executor.submit(time.sleep, 60), executor.submit(os.getpid)
+    begun = time.monotonic()
+    executor.stop()
+    assert time.monotonic() - begun < 5
+    for future in (running, waiting):
+        with pytest.raises(WorkerDied):
+            future.result(timeout=5)
+    peak = executor.peak_mb()
+    assert peak > 0
+    assert executor.submit(operator.mul, 2, 2).result() == 4
+    assert executor.peak_mb() >= peak
+    executor.stop()
+    executor.stop()
+
+
+def test_a_worker_that_dies_takes_one_call_with_it(processes):
+    with pytest.raises(WorkerDied) as caught:
+        processes.submit(os._exit, 9).result()
+    assert caught.value.code == "WORKER-DIED"
+    assert list(processes.run([(operator.neg, (i,)) for i in range(6)])) == [
+        0, -1, -2, -3, -4, -5,
+    ]  # fmt: skip
+
+
+def test_what_a_call_prints_does_not_get_among_the_answers(processes):
+    assert processes.submit(print, "hello").result() is None
+    assert processes.submit(os.write, 1, b"hello\n").result() == 6
+    assert processes.submit(operator.mul, 2, 2).result() == 4
+
+
 ORPHANS = """
-import numpy as np
+import time
 from assay.kernel.executor import LocalProcesses
 
-done = LocalProcesses(2).run((np.zeros, (200_000,)) for _ in range(100_000))
-next(done)
+executor = LocalProcesses(2)
+executor.submit(time.time).result()
+for _ in range(4):
+    executor.submit(time.sleep, 600)
 print("working", flush=True)
-input()  # nobody takes the results any more: the workers wait in the middle of handing one over
+input()
 """
 
 
 def test_workers_end_with_the_process_that_was_killed():
     process = subprocess.Popen(
-        [sys.executable, "-c", ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ORPHANS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
     process.kill()
-    # its workers have the pipe too: it ends when the last of them does
+    # its workers have the pipe of errors too: it ends when the last of them does
     process.communicate(timeout=15)
