@@ -9,13 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
 from tabular_cases import mixed_table
 
 from assay.records.base import from_json, to_json
-from assay.tasks.tabular.encode.columns import LARGEST, fit_category, fit_number
+from assay.tasks.tabular.encode.columns import GAP, LARGEST, fit_category, fit_date, fit_number
 from assay.tasks.tabular.encode.encoder import Encoder, fit_encoder
 from assay.tasks.tabular.encode.text import CHUNK, FIT_ROWS, count_words, fit_text
-from assay.tasks.tabular.models.model import linear_matrix
+from assay.tasks.tabular.models.model import sparse_or_dense
 
 FEATURES = ("number", "income", "city", "member", "since", "review", "constant")
 
@@ -82,6 +84,75 @@ def test_heavy_tails_do_not_squeeze_the_rest() -> None:
     assert abs(out.mean()) < 1e-6
     assert np.diff(np.quantile(out, [0.1, 0.5, 0.9])).min() > 0.2
     assert np.abs(out).max() < 12
+
+
+@given(
+    known=st.lists(st.floats(width=32) | st.none() | st.sampled_from([0.0, 1.0]), min_size=1),
+    asked=st.lists(st.floats() | st.none(), min_size=1),
+    bins=st.integers(1, 32),
+)
+def test_bins_of_any_number_fill_one_after_the_other(
+    known: list[float | None], asked: list[float | None], bins: int
+) -> None:
+    plan = fit_number(pl.Series("x", known, dtype=pl.Float64), bins)
+    column = pl.Series("x", asked, dtype=pl.Float64)
+    whole = np.zeros((len(asked), plan.spline_width))
+    plan.spline(column, whole)
+    shares = whole[:, plan.linear_width :]
+    assert shares.shape[1] <= bins
+    assert ((shares >= 0.0) & (shares <= 1.0)).all()
+    assert (np.diff(shares, axis=1) <= 0.0).all()
+    assert ((shares[:, :-1] == 1.0) | (shares[:, 1:] == 0.0)).all()  # one is filled at a time
+    alone = np.zeros((1, plan.spline_width))
+    plan.spline(column[:1], alone)
+    np.testing.assert_array_equal(alone[0], whole[0])
+    linear = np.zeros((len(asked), plan.linear_width))
+    plan.linear(column, linear)
+    np.testing.assert_array_equal(linear, whole[:, : plan.linear_width])
+
+
+def test_knots_divide_the_rows_that_no_single_value_fills() -> None:
+    draw = np.random.default_rng(0)
+    column = pl.Series("x", np.r_[np.zeros(900), draw.normal(5.0, 1.0, 100)])
+    knots = np.array(fit_number(column, 8).knots)
+    assert len(knots) == 9
+    assert (np.diff(knots) > GAP).all()
+    few = pl.Series("x", [1.0, 2.0, 2.0, 5.0] * 25)
+    assert len(fit_number(few, 8).knots) == 3
+    for flat in ([7.0] * 50, [0.0, 1.0] * 25):
+        assert fit_number(pl.Series("x", flat), 8).knots == ()
+
+
+def test_dates_have_bins_and_the_rest_keeps_its_columns(encoder: Encoder) -> None:
+    frame = mixed_table(seed=4)
+    spline = encoder.spline(frame)
+    assert spline.shape == (240, encoder.spline_width)
+    for plan in encoder.plans:
+        extra = plan.spline_width - plan.linear_width
+        assert (extra > 0) == (plan.name in ("number", "income", "since"))
+    np.testing.assert_array_equal(encoder.spline(frame[7:8])[0], spline[7])
+
+
+def test_more_rows_make_more_bins_and_more_numbers_fewer() -> None:
+    draw = np.random.default_rng(0)
+
+    def bins(rows: int, columns: int) -> int:
+        frame = pl.DataFrame({f"x{i}": draw.normal(size=rows) for i in range(columns)})
+        plan = fit_encoder(frame, frame.columns).plans[0]
+        return plan.spline_width - plan.linear_width
+
+    assert [bins(rows, 2) for rows in (20, 500, 5_000, 60_000)] == [4, 8, 16, 32]
+    assert bins(5_000, 50) == 6
+
+
+def test_the_scale_of_a_long_column_is_learned_from_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = pl.Series("x", [*np.random.default_rng(0).normal(size=10_000), None])
+    whole = fit_number(column)
+    monkeypatch.setattr("assay.tasks.tabular.encode.columns.FIT_ROWS", 1_000)
+    part = fit_number(column)
+    assert part.missing
+    assert part != whole
+    assert part.std == pytest.approx(whole.std, rel=0.1)
 
 
 def test_categories_are_coded_by_frequency_rare_and_unseen_alike() -> None:
@@ -166,9 +237,9 @@ def test_many_cells_of_mostly_zeros_are_kept_sparse(monkeypatch: pytest.MonkeyPa
     numbers = pl.DataFrame({str(i): draw.normal(size=500) for i in range(30)})
     for frame, sparse in ((words, True), (words.head(100), False), (numbers, False)):
         encoder = fit_encoder(frame, frame.columns)
-        found = linear_matrix(encoder, frame)
+        found = sparse_or_dense(encoder, "linear", frame)
         assert scipy.sparse.issparse(found) == sparse
-        dense = found.toarray() if sparse else found
+        dense = scipy.sparse.csr_matrix(found).toarray()
         assert (dense == encoder.linear(frame)).all()
 
 
@@ -180,3 +251,13 @@ def test_encoding_is_fast() -> None:
     start = time.process_time()
     encoder.tree(frame)
     assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("hours", "timed"),
+    [((0,), False), ((22, 23, None), False), ((9, 17), False), ((8, 12, 17, None), True)],
+)
+def test_hours_count_where_there_are_three(hours: tuple[int | None, ...], timed: bool) -> None:
+    days = [None if h is None else datetime(2024, 1, 1, h, minute) for h in hours
+            for minute in (0, 30)]  # fmt: skip
+    assert fit_date(pl.Series("t", days, dtype=pl.Datetime("us"))).timed is timed

@@ -20,12 +20,13 @@ from assay.records.base import from_json, to_json
 from assay.records.fitted import Candidate, Signature
 from assay.records.report import Examination
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.candidates import boosting
 from assay.tasks.tabular.explain.dependence import dependence
 from assay.tasks.tabular.explain.hybrids import OTHERS, Game, game
 from assay.tasks.tabular.explain.importance import MOST_COLUMNS, growth
+from assay.tasks.tabular.explain.leading import leading
 from assay.tasks.tabular.explain.shapley import exact, sampled
 from assay.tasks.tabular.explain.single import lime
+from assay.tasks.tabular.explain.words import plain
 from assay.tasks.tabular.family import FAMILY
 from assay.tasks.tabular.models.model import TabularModel
 
@@ -226,7 +227,7 @@ def boosted(classes: int, width: int, rounds: int = 8) -> tuple[TabularModel, pl
     problem = Problem(family="tabular", task=task, target="y", classes=names,
                       positive="c1" if classes == 2 else None,
                       features=tuple(frame.columns), primary="rmse")  # fmt: skip
-    params = boosting(400, leaves=10, rate=0.3)
+    params = {"num_leaves": 10, "min_data_in_leaf": 4, "learning_rate": 0.3, "rounds": 200}
     candidate = Candidate(name="trees", kind="boosting", params=params)
     return FAMILY.fit(candidate, problem, Rows(frame, y), None, rounds, 0, 1), frame
 
@@ -414,3 +415,24 @@ def test_a_probability_is_told_in_points() -> None:
     assert "probability of yes" in found["contributions"].reading
     assert any("highest answer: 9" in title or "highest answer: 100%" in title
                for title in found["single_answers"].by_title)  # fmt: skip
+
+
+def test_bags_of_one_member_are_told_by_the_first() -> None:
+    class Bag:
+        def __init__(self, name: str) -> None:
+            self.candidate = Candidate(name=name, kind="boosting")
+
+    one, two, other = Bag("a"), Bag("a"), Bag("b")
+    found = leading([(one, 0.3), (other, 0.4), (two, 0.3)])  # type: ignore[list-item]
+    assert [(m.name, m.bags) for m in found] == [("a", 2), ("b", 1)]
+    assert found[0].model is one
+    assert found[0].weight == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0, "0"), (1e-30, "1e-30"), (-2.3456e-7, "-2.35e-07"), (0.0000123, "0.0000123"),
+     (12345.6, "12,346"), (np.nan, "nan"), (5e-324, "4.94e-324")],
+)  # fmt: skip
+def test_numbers_are_said_as_a_person_reads_them(value: float, said: str) -> None:
+    assert plain(value) == said

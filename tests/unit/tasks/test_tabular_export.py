@@ -17,16 +17,19 @@ from assay.errors import Tampered
 from assay.kernel.family import Rows
 from assay.records.fitted import Candidate, Field, Operating, Pool
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.candidates import boosting
 from assay.tasks.tabular.encode.columns import tame
+from assay.tasks.tabular.engine import wire
 from assay.tasks.tabular.engine.graph import Graph, Trees
 from assay.tasks.tabular.engine.predictor import load
 from assay.tasks.tabular.family import FAMILY
-from assay.tasks.tabular.models.boosting import Boosting, fit_boosting, read_trees
+from assay.tasks.tabular.models.boosting import Boosting, fit_boosting
 from assay.tasks.tabular.models.forest import Forest, fit_forest, fit_small_tree
+from assay.tasks.tabular.models.kind import Core, Job
+from assay.tasks.tabular.models.lightgbm_text import read_trees
 from assay.tasks.tabular.models.linear import Constant, Linear, fit_linear
-from assay.tasks.tabular.models.model import Core, TabularModel
+from assay.tasks.tabular.models.model import TabularModel
 
+SMALL = {"num_leaves": 4, "min_data_in_leaf": 4, "bagging_fraction": 0.8, "bagging_freq": 1}
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 3)) * [1.0, 1e-3, 1e6]
 Y = (X[:, 0] + X[:, 1] * 1e3 + RNG.normal(size=400) / 2 > 0).astype(np.int64)
@@ -66,9 +69,7 @@ def holed(share: float) -> np.ndarray:
 @pytest.mark.parametrize("classes", [0, 2, 3])
 def test_boosting_at_every_threshold(classes: int, share: float) -> None:
     y = Y + (X[:, 2] > 1e6) if classes == 3 else Y * (1 if classes else 1e5)
-    settings = boosting(400, leaves=15)
-    del settings["rounds"]
-    core, _ = fit_boosting((holed(share), y), None, classes, settings, 40, 0, 1)
+    core, _ = fit_boosting(Job(holed(share), y, classes, SMALL | {"num_leaves": 15}, rounds=40))
     rows = borders(read_trees(core.text))
     found = run(core, rows, classes or 1)
     np.testing.assert_allclose(found, core.predict(rows), rtol=1e-12, atol=1e-12)
@@ -80,7 +81,7 @@ def test_boosting_at_every_threshold(classes: int, share: float) -> None:
 def test_forests_at_every_threshold(classes: int, share: float, extra: bool) -> None:
     y = Y + (X[:, 2] > 1e6) if classes == 3 else Y * (1 if classes else 1e5)
     settings = {"extra": extra, "trees": 7, "leaf": 3, "features": 0.7}
-    core = fit_forest(holed(share), y, classes, settings, 0, 1)
+    core = fit_forest(Job(holed(share), y, classes, settings))
     rows = borders(core.trees)
     found = run(core, rows, classes or 1)
     np.testing.assert_allclose(found, core.predict(rows), rtol=1e-12, atol=1e-12)
@@ -90,7 +91,7 @@ def test_forest_predicts_what_scikit_learn_predicts() -> None:
     from sklearn.ensemble import RandomForestClassifier
 
     settings = {"extra": False, "trees": 5, "leaf": 3, "features": "sqrt"}
-    core = fit_forest(X, Y, 2, settings, 3, 1)
+    core = fit_forest(Job(X, Y, 2, settings, seed=3))
     model = RandomForestClassifier(5, min_samples_leaf=3, random_state=3).fit(X, Y)
     np.testing.assert_array_equal(core.predict(X), model.predict_proba(X))
 
@@ -110,13 +111,10 @@ def test_boosting_predicts_what_lightgbm_predicts_without_missing_training_value
 def test_trees_without_a_split(classes: int) -> None:
     """A constant feature gives single leaves: boosting's, and a forest's."""
     flat, y = np.ones((60, 2)), RNG.integers(0, max(classes, 2), 60)
-    settings = boosting(60, leaves=4)
-    del settings["rounds"]
-    boosted, _ = fit_boosting((flat, y), None, classes, settings, 3, 0, 1)
+    boosted, _ = fit_boosting(Job(flat, y, classes, SMALL, rounds=3))
     assert (read_trees(boosted.text).feature < 0).all()
-    forest = fit_forest(
-        flat, y, classes, {"extra": False, "trees": 2, "leaf": 3, "features": 1.0}, 0, 1
-    )
+    few = {"extra": False, "trees": 2, "leaf": 3, "features": 1.0, "smooth": 1.0}
+    forest = fit_forest(Job(flat, y, classes, few))
     for core in (boosted, forest, fit_small_tree(flat, y, classes, 8, 5)):
         found = run(core, flat[:3], classes or 1)
         np.testing.assert_allclose(found, core.predict(flat[:3]), rtol=0, atol=1e-15)
@@ -150,16 +148,15 @@ def test_extreme_scores_are_probabilities() -> None:
 
 def test_a_fold_may_lack_classes() -> None:
     y = np.where(Y == 1, 2, 0)
-    forest = fit_forest(X, y, 4, {"extra": True, "trees": 3, "leaf": 3, "features": 1.0}, 0, 1)
-    linear = fit_linear(X / X.std(axis=0), y, 4, 1.0, 1)
-    settings = boosting(400, leaves=4)
-    del settings["rounds"]
-    boosted, _ = fit_boosting((X, y), None, 4, settings, 5, 0, 1)
+    few = {"extra": True, "trees": 3, "leaf": 3, "features": 1.0, "smooth": 1.0}
+    forest = fit_forest(Job(X, y, 4, few))
+    linear = fit_linear(X / X.std(axis=0), y, 4, 1.0)
+    boosted, _ = fit_boosting(Job(X, y, 4, SMALL, rounds=5))
     for core in (forest, linear, boosted):
         answer = core.predict(X)
         assert answer.shape == (400, 4)
         assert answer[:, [1, 3]].max() < 1e-3
-    assert isinstance(fit_linear(X, np.full(400, 2), 4, 1.0, 1), Constant)
+    assert isinstance(fit_linear(X, np.full(400, 2), 4, 1.0), Constant)
 
 
 def fitted(
@@ -174,11 +171,11 @@ def fitted(
     return problem, rows, fields, models
 
 
-def test_weights_are_shares_and_one_encoder_is_enough() -> None:
+def test_one_encoder_is_enough_for_two_views() -> None:
     problem, rows, fields, models = fitted("sold", "boosting", "logistic")
     (one, _), (other, _) = models
     files, signature = FAMILY.export(
-        [(one, 3.0), (other, 1.0)], Pool(), Operating(), problem, fields
+        [(one, 0.75), (other, 0.25)], Pool(), Operating(), problem, fields
     )
     expected = one.predict(rows.frame).values * 0.75 + other.predict(rows.frame).values * 0.25
     predictor = load(files, signature)
@@ -191,7 +188,8 @@ def test_members_with_encoders_of_their_own() -> None:
     problem, rows, fields, models = fitted("price", "boosting")
     half = Rows(rows.frame[:80], rows.target[:80])
     other = FAMILY.fit(models[0][0].candidate, problem, half, None, 10, 0, 1)
-    files, signature = FAMILY.export([*models, (other, 1.0)], Pool(), Operating(), problem, fields)
+    both = [(models[0][0], 0.5), (other, 0.5)]
+    files, signature = FAMILY.export(both, Pool(), Operating(), problem, fields)
     predictor = load(files, signature)
     expected = (models[0][0].predict(rows.frame).values + other.predict(rows.frame).values) / 2
     assert len(predictor.encoders) == 2
@@ -203,7 +201,9 @@ def test_the_graph_is_double_and_standard() -> None:
     files, _ = FAMILY.export(models, Pool(), Operating(), problem, fields)
     model = onnx.load_from_string(files["model.onnx"])
     onnx.checker.check_model(model, full_check=True)
-    kinds = {v.type.tensor_type.elem_type for v in (*model.graph.input, *model.graph.output)}
+    cut = onnx.load_from_string(wire.cut(files["model.onnx"], "model", "assay:scores"))
+    onnx.checker.check_model(cut, full_check=True)
+    kinds = {v.type.tensor_type.elem_type for v in (*cut.graph.input, *cut.graph.output)}
     assert kinds == {onnx.TensorProto.DOUBLE}
     assert {o.domain for o in model.opset_import} <= {"", "ai.onnx.ml"}
 

@@ -11,10 +11,11 @@ from tabular_cases import mixed_table, state
 
 from assay.kernel.family import Rows
 from assay.records.snapshot import Problem
-from assay.tasks.tabular.candidates import candidates
 from assay.tasks.tabular.family import FAMILY
 from assay.tasks.tabular.models.model import TabularModel
 from assay.tasks.tabular.nasty import WIDE
+from assay.tasks.tabular.portfolio.choose import candidates
+from assay.tasks.tabular.portfolio.facts import Facts
 
 
 def test_nasty_rows_break_every_column() -> None:
@@ -53,11 +54,11 @@ def test_default_gates_beat_the_baseline_and_a_floor(target: str) -> None:
 
 
 def test_candidates_shrink_for_few_rows_and_grow_leaves_for_many() -> None:
-    few = {c.name: c.params for c in candidates(2, 60, ())}
-    many = {c.name: c.params for c in candidates(2, 1_000_000, ())}
+    few = {c.name: c.params for c in candidates(Facts(classes=2, rows=60))}
+    many = {c.name: c.params for c in candidates(Facts(classes=2, rows=1_000_000))}
     assert few["boosting"]["num_leaves"] < many["boosting"]["num_leaves"]
-    assert few["extra_trees"]["leaf"] < many["extra_trees"]["leaf"]
-    assert candidates(0, 500, ["t"])[0].kind == "linear"
+    assert few["boosting"]["learning_rate"] < many["boosting"]["learning_rate"]
+    assert candidates(Facts(classes=0, rows=500, text=("t",)))[0].kind == "linear"
 
 
 def fit(kind: str, problem: Problem, rows: Rows, columns: object) -> TabularModel:

@@ -11,6 +11,7 @@ from tabular_cases import mixed_table, state
 from assay.records.fitted import Candidate
 from assay.tasks.tabular.family import FAMILY
 from assay.tasks.tabular.models.boosting import fit_boosting
+from assay.tasks.tabular.models.kind import Job
 from assay.tasks.tabular.models.linear import fit_constant, fit_linear
 
 KINDS = {
@@ -67,9 +68,9 @@ def test_a_weight_of_two_is_the_row_twice(classes):
     twice = np.arange(90) % 3 == 0
     more, again = np.vstack([x, x[twice]]), np.concatenate([y, y[twice]])
     weight = np.where(twice, 2.0, 1.0)
-    once = fit_linear(x, y, classes, 1.0, 1, weight)
-    assert once.weights == pytest.approx(fit_linear(more, again, classes, 1.0, 1).weights, abs=1e-3)
-    assert once.weights != pytest.approx(fit_linear(x, y, classes, 1.0, 1).weights, abs=1e-3)
+    once = fit_linear(x, y, classes, 1.0, weight)
+    assert once.weights == pytest.approx(fit_linear(more, again, classes, 1.0).weights, abs=1e-3)
+    assert once.weights != pytest.approx(fit_linear(x, y, classes, 1.0).weights, abs=1e-3)
     found = fit_constant(y, classes, weight).values
     assert found == pytest.approx(fit_constant(again, classes).values)
 
@@ -80,10 +81,10 @@ def test_stopping_early_listens_to_the_weights_of_the_rows_held_back():
     y = (x[:, 0] + rng.normal(size=400) > 0).astype(np.int64)
     train, valid = (x[:200], y[:200]), (x[200:], y[200:])
     odd = np.where((x[200:, 0] > 0) == (y[200:] == 1), 0.01, 1.0)  # heavy where the rule fails
-    params = {"num_leaves": 4, "learning_rate": 0.1}
+    params = {"num_leaves": 4, "learning_rate": 0.1, "rounds": 60}
 
     def rounds(weight):
-        return fit_boosting(train, valid, 2, dict(params), 60, 0, 1, (None, weight))[1]
+        return fit_boosting(Job(*train, 2, params, valid=(*valid, weight)))[1]
 
     assert rounds(None) == rounds(np.ones(200))
     assert rounds(odd) < rounds(None)

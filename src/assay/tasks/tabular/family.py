@@ -7,18 +7,20 @@ from collections.abc import Sequence
 import msgspec
 import polars as pl
 
-from assay.kernel.family import Capabilities, Model, Predictor, Rows
+from assay.kernel.family import Answering, Capabilities, Model, Rows
 from assay.kernel.loader import load
 from assay.records.audit import Finding
 from assay.records.fitted import Candidate, Field, Operating, Pool, Signature, Space
 from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec, SplitSection
-from assay.tasks.tabular import candidates, nasty, problem
+from assay.tasks.tabular import nasty, problem
 from assay.tasks.tabular.explain import explain
+from assay.tasks.tabular.portfolio import choose
+from assay.tasks.tabular.portfolio.facts import facts_of
 
 # The libraries that train take seconds to import: what needs them is loaded on first use.
-_BASELINES = "assay.tasks.tabular.models.baseline:baselines"
+_EVERY = "assay.tasks.tabular.models.every:EVERY"
 _FIT = "assay.tasks.tabular.models.model:fit"
 _RESTORE = "assay.tasks.tabular.models.model:restore"
 _EXPORT = "assay.tasks.tabular.engine.export:export"
@@ -27,9 +29,9 @@ _EXPORT = "assay.tasks.tabular.engine.export:export"
 class Tabular:
     """Rows with typed columns; `kernel.family.Family` says what each method does."""
 
-    id = "tabular@1"
+    id = "tabular@2"
     capabilities = Capabilities(
-        libraries=("scikit-learn", "lightgbm", "onnx", "onnxruntime"), trainer=_FIT
+        libraries=("scikit-learn", "lightgbm", "onnx", "onnxruntime"), trainer=_EVERY
     )
 
     def problem(self, spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Problem:
@@ -60,25 +62,22 @@ class Tabular:
         return msgspec.structs.replace(policy, stratify_on=problem.target)
 
     def baselines(self, problem: Problem, columns: Sequence[Column]) -> tuple[Candidate, ...]:
-        """Return a constant, the best single column, and a linear model."""
-        found: tuple[Candidate, ...] = load(_BASELINES)(
-            bool(problem.classes), _text(problem, columns)
-        )
-        return found
+        """Return a constant, the best single column, and a linear model; see `choose.baselines`."""
+        return choose.baselines(facts_of(problem, columns, 0))
 
     def candidates(
         self, problem: Problem, columns: Sequence[Column], rows: int
     ) -> tuple[Candidate, ...]:
         """Return boosted trees, linear models and forests, best guesses first."""
-        return candidates.candidates(len(problem.classes), rows, _text(problem, columns))
+        return choose.candidates(facts_of(problem, columns, rows))
 
     def spaces(self, problem: Problem, columns: Sequence[Column], rows: int) -> tuple[Space, ...]:
         """Return the parameters of each kind of model that are worth tuning."""
-        return candidates.spaces(len(problem.classes), rows, _text(problem, columns))
+        return choose.spaces(facts_of(problem, columns, rows))
 
     def student(self, problem: Problem, columns: Sequence[Column], rows: int) -> Candidate | None:
         """Return boosted trees that learn an ensemble's answers; None for many classes."""
-        return candidates.student(len(problem.classes), rows, _text(problem, columns))
+        return choose.student(facts_of(problem, columns, rows))
 
     def fit(
         self,
@@ -120,7 +119,7 @@ class Tabular:
     def explain(
         self,
         problem: Problem,
-        predictor: Predictor,
+        predictor: Answering,
         models: Sequence[tuple[Model, float]],
         rows: Rows,
         train: Rows,
@@ -144,11 +143,6 @@ class Tabular:
             GateSpec(metric=problem.primary, beats="baseline"),
             GateSpec(metric=metric, at_least=floor),
         )
-
-
-def _text(problem: Problem, columns: Sequence[Column]) -> list[str]:
-    features = set(problem.features)
-    return [column.name for column in columns if column.type == "text" and column.name in features]
 
 
 FAMILY = Tabular()

@@ -12,6 +12,7 @@ from assay.kernel.family import class_labels
 from assay.metrics import default_also, default_primary, get, names_for
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import GateSpec, ProjectSpec
+from assay.tasks.tabular.limits import limits
 
 Task = Literal["binary", "multiclass", "regression"]
 
@@ -74,6 +75,8 @@ def state(spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Probl
     chosen, why = default_primary(task, rate)
     primary = spec.metric.primary or chosen
     _check_metrics(task, spec.metric.primary, spec.metric.also, spec.gates)
+    features = _features(spec, snapshot)
+    monotone, interactions = limits(spec.features, snapshot, features, len(classes))
     reason += f"; metric {primary}: {why if primary == chosen else WRITTEN}"
     return Problem(
         family="tabular",
@@ -81,10 +84,12 @@ def state(spec: ProjectSpec, snapshot: DataSnapshot, target: pl.Series) -> Probl
         target=spec.data.target,
         classes=classes,
         positive=positive,
-        features=_features(spec, snapshot),
+        features=features,
         primary=primary,
         also=spec.metric.also or default_also(task, primary),
         reason=reason,
+        monotone=monotone,
+        interactions=interactions,
     )
 
 

@@ -1,12 +1,16 @@
 """How numbers, categories, booleans and dates become columns of a matrix.
 
-Each plan is a frozen record of what training saw. `tree` and `linear` write the plan's columns
-into `out`, an (n, width) slice; `linear` may rely on `out` being zero.
+Each plan is a frozen record of what training saw. `tree`, `linear` and `spline` write the plan's
+columns into `out`, an (n, width) slice; the last two may rely on `out` being zero. The spline
+columns of a plan are its linear ones, and after them, for a number, one for each bin between
+its knots: 0 below the bin, 1 above, and linear inside (piecewise-linear encoding: Gorishniy,
+Rubachev and Babenko 2022, "On embeddings for numerical features in tabular deep learning").
 """
 
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -30,12 +34,21 @@ MANY = 20
 """Above this many levels, the tree view adds how frequent the level was."""
 HEAVY = 5.0
 """A number is heavy-tailed when its 99.5th centile lies this many spreads out."""
+BINS = (4, 32)
+"""Bins of the spline view of a number, fewest and most, as many rows in each."""
+GAP = 1e-4
+"""Knots are at least this far apart, so that a bin never magnifies the last bits of a number."""
+FIT_ROWS = 100_000
+"""Rows that the scale of a number is learned from, at most: every k-th of them."""
 FAR = 200_000_000_000_000_000
 """Dates are clipped to ±6,300 years around 1970, in microseconds."""
 
 
 class NumberPlan(Record, frozen=True, kw_only=True, tag="tabular.number@1"):
-    """A number: ``z = (x - center) / spread``, asinh if heavy-tailed, clipped, standardised."""
+    """A number: ``z = (x - center) / spread``, asinh if heavy-tailed, clipped, standardised.
+
+    `knots` are on the scale of the standardised number; none for one with too few values.
+    """
 
     name: str
     center: float
@@ -46,6 +59,7 @@ class NumberPlan(Record, frozen=True, kw_only=True, tag="tabular.number@1"):
     mean: float
     std: float
     missing: bool
+    knots: tuple[float, ...] = ()
 
     tree_width = 1
 
@@ -68,6 +82,21 @@ class NumberPlan(Record, frozen=True, kw_only=True, tag="tabular.number@1"):
         if self.missing:
             out[:, 1] = absent
 
+    @property
+    def spline_width(self) -> int:
+        """Return the linear columns and one for each bin."""
+        return self.linear_width + max(0, len(self.knots) - 1)
+
+    def spline(self, column: pl.Series, out: Matrix) -> None:
+        """Write the linear columns, and how far the number is through each bin."""
+        self.linear(column, out[:, : self.linear_width])
+        self.bins(out[:, 0], out[:, self.linear_width :])
+
+    def bins(self, scaled: Matrix, out: Matrix) -> None:
+        """Write how far a standardised number is through each bin, in 0 to 1."""
+        for i, (low, high) in enumerate(pairwise(self.knots)):
+            out[:, i] = np.clip((scaled - low) * (1.0 / (high - low)), 0.0, 1.0)
+
 
 class CategoryPlan(Record, frozen=True, kw_only=True, dict=True, tag="tabular.category@1"):
     """A category: its levels from frequent to rare, with their counts in training."""
@@ -88,6 +117,8 @@ class CategoryPlan(Record, frozen=True, kw_only=True, dict=True, tag="tabular.ca
         """Return the one-hot levels, one for all others, and one for missing."""
         return self.hot + 1 + self.missing
 
+    spline_width = linear_width
+
     def tree(self, column: pl.Series, out: Matrix) -> None:
         """Write the code by frequency (unseen: the one after the last) and the log count."""
         codes = self.codes(column)
@@ -102,6 +133,8 @@ class CategoryPlan(Record, frozen=True, kw_only=True, dict=True, tag="tabular.ca
         place = np.where(codes < 0, self.hot + 1, np.minimum(codes, self.hot))
         rows = np.flatnonzero(place < self.linear_width)
         out[rows, place[rows]] = 1.0
+
+    spline = linear
 
     def codes(self, column: pl.Series) -> NDArray[np.int64]:
         """Return each row's level, `len(levels)` for an unseen one, -1 for a missing one."""
@@ -130,6 +163,8 @@ class BooleanPlan(Record, frozen=True, kw_only=True, tag="tabular.boolean@1"):
         """Return 1, or 2 with the indicator of missing values."""
         return 1 + self.missing
 
+    spline_width = linear_width
+
     def tree(self, column: pl.Series, out: Matrix) -> None:
         """Write 0, 1 or NaN."""
         out[:, 0] = column.cast(pl.Float64).to_numpy()
@@ -142,6 +177,8 @@ class BooleanPlan(Record, frozen=True, kw_only=True, tag="tabular.boolean@1"):
         if self.missing:
             out[:, 1] = absent
 
+    spline = linear
+
 
 class DatePlan(Record, frozen=True, kw_only=True, tag="tabular.date@1"):
     """A date-time: its place on the time line, and its parts as cycles; UTC."""
@@ -149,7 +186,7 @@ class DatePlan(Record, frozen=True, kw_only=True, tag="tabular.date@1"):
     name: str
     seconds: NumberPlan
     timed: bool
-    """Whether training rows differ in the time of day."""
+    """Whether training rows have three hours of the day or more; see `fit_date`."""
 
     @property
     def tree_width(self) -> int:
@@ -180,6 +217,16 @@ class DatePlan(Record, frozen=True, kw_only=True, tag="tabular.date@1"):
             out[:, width + 2 * i] = np.sin(angle) * known
             out[:, width + 2 * i + 1] = np.cos(angle) * known
 
+    @property
+    def spline_width(self) -> int:
+        """Return the linear columns and one for each bin of the seconds."""
+        return self.linear_width + max(0, len(self.seconds.knots) - 1)
+
+    def spline(self, column: pl.Series, out: Matrix) -> None:
+        """Write the linear columns, and how far the seconds are through each bin."""
+        self.linear(column, out[:, : self.linear_width])
+        self.seconds.bins(out[:, 0], out[:, self.linear_width :])
+
     def _parts(self, moments: pl.Series, names: tuple[str, ...]) -> list[Matrix]:
         wanted = names + (("hour",) if self.timed else ())
         return [getattr(moments.dt, name)().cast(pl.Float64).to_numpy() for name in wanted]
@@ -192,12 +239,14 @@ def tame(column: pl.Series) -> Matrix:
     return x
 
 
-def fit_number(column: pl.Series) -> NumberPlan:
-    """Learn the scale of a number; an empty or constant one becomes all zero."""
+def fit_number(column: pl.Series, bins: int = BINS[0]) -> NumberPlan:
+    """Learn the scale of a number and its knots; an empty or constant one becomes all zero."""
     x = tame(column)
     known = x[~np.isnan(x)]
+    missing = known.size < x.size
     if known.size == 0:
         known = np.zeros(1)
+    known = np.sort(known[:: -(-known.size // FIT_ROWS)])
     low, center, high = np.quantile(known, (0.25, 0.5, 0.75))
     spread = (high - low) / 1.349 or float(known.std()) or 1.0
     tails = np.abs(np.quantile(known, (0.005, 0.995)) - center) / spread
@@ -205,6 +254,7 @@ def fit_number(column: pl.Series) -> NumberPlan:
     z = _robust(known, center, spread, heavy)
     low, high = np.quantile(z, (0.001, 0.999))
     z = np.clip(z, low, high)
+    mean, std = float(z.mean()), float(z.std()) or 1.0
     return NumberPlan(
         name=column.name,
         center=float(center),
@@ -212,10 +262,30 @@ def fit_number(column: pl.Series) -> NumberPlan:
         heavy=heavy,
         low=float(low),
         high=float(high),
-        mean=float(z.mean()),
-        std=float(z.std()) or 1.0,
-        missing=bool(known.size < len(column)),
+        mean=mean,
+        std=std,
+        missing=missing,
+        knots=_knots((z - mean) / std, bins),
     )
+
+
+def _knots(scaled: Matrix, bins: int) -> tuple[float, ...]:
+    """Return the ends of `bins` bins of sorted numbers, fewer where there are few values.
+
+    Values that fill bins of their own are knots, and the others are divided without them.
+    """
+    values = np.unique(scaled)
+    if len(values) > bins + 1:
+        found, counts = np.unique(
+            np.quantile(scaled, np.linspace(0, 1, bins + 1)), return_counts=True
+        )
+        often = found[counts > 1]
+        rest = scaled[~np.isin(scaled, often)]
+        others = np.quantile(rest, np.linspace(0, 1, bins + 1 - len(often)))
+        values = np.union1d(often, others)
+    values = values.round(6)
+    kept = values[np.append(True, np.diff(values) > GAP)]
+    return tuple(kept.tolist()) if len(kept) > 2 else ()
 
 
 def fit_category(column: pl.Series) -> CategoryPlan:
@@ -238,11 +308,16 @@ def fit_boolean(column: pl.Series) -> BooleanPlan:
     return BooleanPlan(name=column.name, missing=column.null_count() > 0)
 
 
-def fit_date(column: pl.Series) -> DatePlan:
-    """Learn the span of a date-time and whether it has a time of day."""
+def fit_date(column: pl.Series, bins: int = BINS[0]) -> DatePlan:
+    """Learn the span of a date-time, and whether it has hours that tell something.
+
+    Those are three different ones at least: days without a time have two in UTC where clocks
+    change with the season. Minutes never count.
+    """
     moments = _moments(column)
-    seconds = fit_number(pl.Series(column.name, _seconds(moments)))
-    return DatePlan(name=column.name, seconds=seconds, timed=moments.dt.hour().n_unique() > 2)
+    seconds = fit_number(pl.Series(column.name, _seconds(moments)), bins)
+    hours = moments.dt.hour().drop_nulls().n_unique()
+    return DatePlan(name=column.name, seconds=seconds, timed=hours > 2)
 
 
 def _robust(x: Matrix, center: float, spread: float, heavy: bool) -> Matrix:

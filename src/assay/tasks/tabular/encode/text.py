@@ -48,6 +48,8 @@ class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
         """Return the number of buckets."""
         return len(self.idf)
 
+    spline_width = linear_width
+
     def tree(self, column: pl.Series, out: Matrix) -> None:
         """Write length and words (NaN where missing) and which frequent buckets occur."""
         for part, place in _chunks(column):
@@ -57,6 +59,8 @@ class TextPlan(Record, frozen=True, kw_only=True, tag="tabular.text@1"):
         """Write the weighted buckets, scaled to length one."""
         for part, place in _chunks(column):
             self._linear(part, out[place])
+
+    spline = linear
 
     def _tree(self, column: pl.Series, out: Matrix) -> None:
         rows, buckets, _ = count_words(column, len(self.idf))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.kernel.family import Model, Predictor, Rows
+from assay.kernel.family import Answering, Model, Rows
 from assay.records.report import Examination
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.contributions import contributions
@@ -17,7 +17,7 @@ __all__ = ["explain"]
 
 def explain(
     problem: Problem,
-    predictor: Predictor,
+    predictor: Answering,
     models: Sequence[tuple[Model, float]],
     rows: Rows,
     train: Rows,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.kernel.family import Model, Predictor, Rows
+from assay.kernel.family import Answering, Model, Rows
 from assay.kernel.loader import load
 from assay.records.report import Curve, Estimate, Examination, tabled
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.hybrids import MOST_PLAYERS, OTHERS, Game, game
+from assay.tasks.tabular.explain.leading import leading
 from assay.tasks.tabular.explain.words import of_what, plain
 
 Floats = NDArray[np.float64]
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 ANSWERS = 10_000
 FEWEST_ROWS, MOST_ROWS = 20, 100
 SHOWN = 20
+EXACT = 3
+"""Members whose exact values are computed, the heaviest first."""
 # What computes them imports the libraries that train.
 _EXACT = "assay.tasks.tabular.explain.shapley:exact"
 _SAMPLED = "assay.tasks.tabular.explain.shapley:sampled"
@@ -49,7 +52,7 @@ class Sizes:
 
 def contributions(
     problem: Problem,
-    predictor: Predictor,
+    predictor: Answering,
     models: Sequence[tuple[Model, float]],
     rows: Rows,
     train: Rows,
@@ -59,16 +62,17 @@ def contributions(
 
     A model that is one member of such a kind is told by its exact values alone. Otherwise the
     served model's are sampled, with the error of the sampling stated, and those of the members
-    stand beside them.
+    stand beside them: of the heaviest members, each by the first of its models.
     """
     chains, players = load(_CHAINS), min(len(problem.features), MOST_PLAYERS)
     most = int(np.clip(ANSWERS // (chains * (players + 1)), FEWEST_ROWS, MOST_ROWS))
     asked = game(problem, predictor, rows, train, most, seed)
-    exact = {}
-    for model, _ in models:
-        found = load(_EXACT)(model, asked.frame, asked.background, asked.codes)
+    exact: dict[str, Floats] = {}
+    for member in leading(models)[:EXACT]:
+        found = load(_EXACT)(member.model, asked.frame, asked.background, asked.codes)
         if found is not None:
-            exact[model.candidate.name] = asked.gathered(found.values)
+            name = f"{member.name}, first of {member.bags}" if member.bags > 1 else member.name
+            exact[name] = asked.gathered(found.values)
     if len(models) == 1 and exact:
         ((name, only),) = exact.items()
         how = f"These are the exact Shapley values of {name}, on {len(only)} rows."

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.kernel.family import Predictor, Rows
+from assay.kernel.family import Answering, Rows
 from assay.records.report import Curve, Examination
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.hybrids import explained, told
@@ -24,7 +24,7 @@ ENDS = (0.1, 0.9)
 
 
 def dependence(
-    problem: Problem, predictor: Predictor, rows: Rows, train: Rows, ranked: Sequence[str]
+    problem: Problem, predictor: Answering, rows: Rows, train: Rows, ranked: Sequence[str]
 ) -> Examination | None:
     """Return partial dependence with the spread of the single rows' lines for the first columns.
 

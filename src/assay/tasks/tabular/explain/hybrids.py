@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.kernel.family import Predictions, Predictor, Rows
+from assay.kernel.family import Answering, Predictions, Rows
 from assay.records.snapshot import Problem
 from assay.tasks.tabular.explain.importance import along_with
 
@@ -29,7 +29,7 @@ class Game:
     probability is explained in each row; for a number it is 0 throughout.
     """
 
-    predictor: Predictor
+    predictor: Answering
     frame: pl.DataFrame
     background: pl.DataFrame
     players: tuple[str, ...]
@@ -72,7 +72,7 @@ def told(answers: Predictions, codes: Codes) -> Floats:
 
 
 def game(
-    problem: Problem, predictor: Predictor, rows: Rows, train: Rows, most: int, seed: int
+    problem: Problem, predictor: Answering, rows: Rows, train: Rows, most: int, seed: int
 ) -> Game:
     """Draw at most `most` rows to explain and training rows to compare with.
 
@@ -90,7 +90,7 @@ def game(
     return Game(predictor, frame, background, players, explained(problem, predictor, frame))
 
 
-def explained(problem: Problem, predictor: Predictor, frame: pl.DataFrame) -> Codes:
+def explained(problem: Problem, predictor: Answering, frame: pl.DataFrame) -> Codes:
     """Return (n,) the class whose probability is explained: the positive one, or the answer."""
     if len(problem.classes) > 2:
         return predictor.predict(frame).codes()

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.kernel.family import Model, Predictions, Predictor, Rows
+from assay.kernel.family import Answering, Model, Predictions, Rows
 from assay.kernel.loader import load
 from assay.records.report import Curve, Estimate, Examination
 from assay.records.snapshot import Problem
+from assay.tasks.tabular.explain.leading import leading
 from assay.tasks.tabular.explain.words import plain
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ class Growth:
 
 def importance(
     problem: Problem,
-    predictor: Predictor,
+    predictor: Answering,
     models: Sequence[tuple[Model, float]],
     rows: Rows,
     train: Rows,
@@ -60,8 +61,8 @@ def importance(
     """Return the permutation importance of each column, None for rows without a target.
 
     Of many columns the 60 that the answers go along with most are measured. As a check of the
-    measure itself, the heaviest member is fitted once more on shuffled answers: it has nothing to
-    rest on, and must lose the importance (Adebayo et al. 2018, NeurIPS, "Sanity checks").
+    measure itself, a member is fitted once more on shuffled answers: it has nothing to rest on, and
+    must lose the importance (Adebayo et al. 2018, NeurIPS, "Sanity checks").
     """
     if rows.target is None:
         return None
@@ -132,14 +133,14 @@ def _shuffled(column: pl.Series, draw: np.random.Generator) -> pl.Series:
     return column[draw.permutation(len(column))]
 
 
-def _associated(predictor: Predictor, frame: pl.DataFrame, names: tuple[str, ...]) -> list[str]:
+def _associated(predictor: Answering, frame: pl.DataFrame, names: tuple[str, ...]) -> list[str]:
     """Return the columns, of many those whose values go along with the answers most."""
     if len(names) <= MOST_COLUMNS:
         return list(names)
     return along_with(predictor, frame, names)[:MOST_COLUMNS]
 
 
-def along_with(predictor: Predictor, frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
+def along_with(predictor: Answering, frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
     """Return the columns by how much the mean answers of ten ranges of their values differ."""
     answers = predictor.predict(frame).values.reshape(frame.height, -1)
     answers = answers - answers.mean(axis=0)
@@ -165,10 +166,13 @@ def _by_chance(
     column: str,
     seed: int,
 ) -> Growth | None:
-    """Return the importance of a column for a model fitted on shuffled answers."""
+    """Return the importance of a column for a model fitted on shuffled answers.
+
+    It is the heaviest member, or the heaviest whose rounds can be few, where there is one.
+    """
     if not models or train.target is None or train.frame.height < 2:
         return None
-    heaviest = max(models, key=lambda pair: pair[1])[0]
+    heaviest = max(leading(models), key=lambda m: m.model.candidate.stops_early).model
     draw = np.random.default_rng(seed)
     some = draw.permutation(train.frame.height)[:SHUFFLED_ROWS]
     mixed = Rows(train.frame[some], train.target[draw.permutation(some)])

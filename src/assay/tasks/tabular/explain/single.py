@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.kernel.family import Predictor, Rows
+from assay.kernel.family import Answering, Rows
 from assay.kernel.loader import load
 from assay.records.report import Estimate, Examination, tabled
 from assay.records.snapshot import Problem
@@ -53,7 +53,7 @@ class Local:
 
 
 def single_answers(
-    problem: Problem, predictor: Predictor, rows: Rows, train: Rows, seed: int
+    problem: Problem, predictor: Answering, rows: Rows, train: Rows, seed: int
 ) -> Examination:
     """Return the lowest, a middle and the highest answer, explained by Shapley values and LIME.
 

@@ -1,35 +1,18 @@
-"""What any model has to beat: a constant, the best single column, and a plain linear model."""
+"""The best single column: what a model of them all has to beat."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.records.fitted import Candidate
-from assay.tasks.tabular.models.forest import Forest, fit_small_tree
-
-Matrix = NDArray[np.float64]
+from assay.tasks.tabular.models.forest import Forest, fit_small_tree, restore_forest
+from assay.tasks.tabular.models.kind import Job, Kind, Matrix
 
 LEAVES = 8
 MOST_COLUMNS = 100
 """More columns than this are screened by correlation first."""
-
-
-def baselines(classes: bool, text: Sequence[str]) -> tuple[Candidate, ...]:
-    """Return the baselines from trivial to simple."""
-    words = {"text": list(text)}
-    return (
-        Candidate(name="prior" if classes else "median", kind="constant", params=words),
-        Candidate(name="best_column", kind="column", params=words),
-        Candidate(
-            name="logistic" if classes else "ridge",
-            kind="linear",
-            params={"strength": 1.0, **words},
-        ),
-    )
 
 
 def fit_column(
@@ -85,3 +68,10 @@ def _loss(
     else:
         lost = (found[:, 0] - y) ** 2
     return float(np.average(lost, weights=weight))
+
+
+def _column(job: Job) -> tuple[Forest, None]:
+    return fit_column(job.x, job.sources, job.y, job.classes, job.seed, job.weight), None
+
+
+COLUMN = Kind(fit=_column, restore=restore_forest)

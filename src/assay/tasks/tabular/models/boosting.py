@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import lightgbm
 import numpy as np
+from lightgbm.callback import CallbackEnv, EarlyStopException
 from numpy.typing import NDArray
 
-from assay.tasks.tabular.engine.graph import Graph, Trees
+from assay.tasks.tabular.engine.graph import Graph
+from assay.tasks.tabular.models.kind import Job, Kind, Matrix, patience
+from assay.tasks.tabular.models.lightgbm_text import read_trees
 
-Matrix = NDArray[np.float64]
-
-PATIENCE = 50
-"""Rounds without a better score on the validation rows before boosting stops."""
-_DEFAULT_LEFT = 2
-_MISSING_IS_NAN = 8
+WIDE = 40
+"""From this many columns on, histograms are made column by column."""
+LONG = 100_000
+"""So they are from this many rows on."""
+OWN = ("rounds", "objective")
+"""Parameters of a candidate that are not LightGBM's."""
+LEAST_SHARE = 0.01
+"""Shares of a class that are too small to teach."""
+TAUGHT_CELLS = 30_000_000
+"""Cells of the rows that a student of many classes learns from, at most: 240 MB."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,16 @@ class Boosting:
     text: str
     outputs: int
     classes: bool
-    view: Literal["tree", "linear"] = "tree"
+    view: ClassVar[str] = "tree"
 
     @cached_property
     def _native(self) -> Any:
         return lightgbm.Booster(model_str=self.text)
+
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """Return (columns,): how much the loss fell at the splits on each column."""
+        return np.asarray(self._native.feature_importance("gain"), dtype=np.float64)
 
     def predict(self, x: Matrix) -> Matrix:
         """Return (n, classes) or (n, 1)."""
@@ -62,44 +74,105 @@ class Boosting:
         return graph.add("Softmax", score, axis=1)
 
 
-def fit_boosting(
-    train: tuple[Matrix, NDArray[Any]],
-    valid: tuple[Matrix, NDArray[Any]] | None,
-    classes: int,
-    params: dict[str, Any],
-    rounds: int,
-    seed: int,
-    threads: int,
-    weights: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None] = (None, None),
-) -> tuple[Boosting, int]:
-    """Boost at most `rounds` rounds; returns the model and how many were kept.
+@dataclass(eq=False)
+class _Stop:
+    """Ends boosting after `patience` rounds without a better loss.
 
-    With `valid`, the rounds after the best validation loss are dropped. `weights` are those of the
-    rows of both.
+    A round that finds no split adds no tree: `round` counts rounds, `trees` those with trees, both
+    up to the best round, or to the last one without validation rows.
     """
-    outputs = classes if classes > 2 else 1
-    objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
-    settings = params | {
-        "objective": objective,
+
+    patience: int
+    best: float = np.inf
+    round: int = 0
+    trees: int = 0
+    order: int = 30  # among LightGBM's callbacks: that of its own early stopping
+
+    def __call__(self, env: CallbackEnv) -> None:
+        """Look at a round that is finished."""
+        found = env.evaluation_result_list or []
+        if not found or found[0][2] < self.best or not self.trees:
+            self.best = found[0][2] if found else self.best
+            model: Any = env.model
+            self.round, self.trees = env.iteration + 1, model.current_iteration()
+        if env.iteration + 1 - self.round >= self.patience:
+            raise EarlyStopException(self.round - 1, found)
+
+
+def fit_boosting(job: Job) -> tuple[Boosting, int]:
+    """Boost at most `job.rounds` rounds; returns the model and how many were kept.
+
+    With `job.valid`, the rounds after the best validation loss are dropped. The parameters are
+    LightGBM's, and `rounds` at most; `objective` replaces the squared error of numbers.
+    """
+    outputs = job.classes if job.classes > 2 else 1
+    limit = job.rounds or job.params["rounds"]
+    settings = _settings(job, outputs)
+    flags = {"verbosity": -1}
+    codes = np.flatnonzero(job.codes).tolist()
+    x, y, weight = _untaught(job.x, job.y, job.weight, outputs, job.seed)
+    data = lightgbm.Dataset(x, y, weight=weight, categorical_feature=codes, params=flags)
+    checks = []
+    if job.valid is not None:
+        vx, vy, weight = _untaught(*job.valid, outputs, job.seed)
+        checks = [data.create_valid(vx, vy, weight=weight)]
+    stop = _Stop(patience(settings.get("learning_rate", 0.1)))
+    booster = lightgbm.train(settings, data, limit, valid_sets=checks, callbacks=[stop])
+    text = booster.model_to_string(num_iteration=stop.trees)
+    # The parameters that follow the trees name threads and seeds, and prediction needs none.
+    core = Boosting(text.split("\nparameters:")[0] + "\n", outputs, job.classes > 0)
+    return core, stop.round
+
+
+def _settings(job: Job, outputs: int) -> dict[str, Any]:
+    taught = job.y.ndim == 2
+    classes = "binary" if outputs == 1 else "multiclass"
+    classes = "cross_entropy" if taught and outputs == 1 else classes
+    given = {name: value for name, value in job.params.items() if name not in OWN}
+    limits: dict[str, Any] = {}
+    if any(job.limits.monotone):
+        limits["monotone_constraints"] = list(job.limits.monotone)
+        # `intermediate` and `advanced` let answers fall, as a test of ours found (LightGBM 4.7)
+        limits["monotone_constraints_method"] = "basic"
+    if job.limits.groups:
+        limits["interaction_constraints"] = [list(group) for group in job.limits.groups]
+    by_column = job.x.shape[1] >= WIDE or len(job.x) >= LONG
+    return {
+        **given,
+        **limits,
+        "objective": classes if job.classes else job.params.get("objective", "regression"),
         "num_class": outputs,
-        "seed": seed,
-        "num_threads": threads,
+        "seed": job.seed,
+        "num_threads": job.threads,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": by_column,
+        "force_row_wise": not by_column,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(train[0], train[1], weight=weights[0], params={"verbosity": -1})
-    if valid is None:
-        booster = lightgbm.train(settings, data, rounds)
-        best = rounds
-    else:
-        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-        check = data.create_valid(valid[0], valid[1], weight=weights[1])
-        booster = lightgbm.train(settings, data, rounds, valid_sets=[check], callbacks=[stop])
-        best = booster.best_iteration or booster.current_iteration()
-    text = booster.model_to_string(num_iteration=best)
-    # The parameters that follow the trees name threads and seeds, and prediction needs none.
-    return Boosting(text.split("\nparameters:")[0] + "\n", outputs, classes > 0), best
+
+
+def _untaught(
+    x: Matrix, y: NDArray[Any], weight: NDArray[np.float64] | None, outputs: int, seed: int
+) -> tuple[Matrix, NDArray[Any], NDArray[np.float64] | None]:
+    """Turn (n, classes) probabilities into what LightGBM can learn.
+
+    Two classes: the second's. More: each row once for each class, weighted by its probability,
+    which has the same loss. Shares below `LEAST_SHARE` are left out, and rows that would make more
+    than `TAUGHT_CELLS` are sampled.
+    """
+    if y.ndim == 1:
+        return x, y, weight
+    if outputs == 1:
+        return x, y[:, 1], weight
+    shares = np.where(y < LEAST_SHARE, 0.0, y)
+    most = len(y) * TAUGHT_CELLS // max(1, np.count_nonzero(shares) * x.shape[1])
+    if most < len(y):
+        draw = np.random.default_rng(seed)
+        left_out = draw.choice(len(y), len(y) - max(1, most), replace=False)
+        shares[left_out] = 0.0
+    place, label = np.nonzero(shares)
+    share = shares[place, label]
+    return x[place], label, share if weight is None else share * weight[place]
 
 
 def restore_boosting(arrays: dict[str, NDArray[Any]]) -> Boosting:
@@ -108,47 +181,4 @@ def restore_boosting(arrays: dict[str, NDArray[Any]]) -> Boosting:
     return Boosting(text, int(arrays["outputs"]), bool(arrays["classes"]))
 
 
-def read_trees(text: str) -> Trees:
-    """Read the trees out of LightGBM's model text.
-
-    A missing value goes where `decision_type` says if the node was fitted with missing values,
-    and is taken for zero otherwise (LightGBM, `Tree::NumericalDecision`).
-    """
-    parts: list[dict[str, NDArray[Any]]] = []
-    roots: list[int] = []
-    start = 0
-    for block in text.split("\nTree=")[1:]:
-        roots.append(start)
-        part = _read_tree(block, start)
-        parts.append(part)
-        start += len(part["feature"])
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Trees(roots=np.array(roots), **joined)
-
-
-def _read_tree(block: str, start: int) -> dict[str, NDArray[Any]]:
-    lines = dict(line.split("=", 1) for line in block.split("\n\n")[0].splitlines() if "=" in line)
-
-    def numbers(name: str, dtype: type[np.generic]) -> NDArray[Any]:
-        return np.array(lines.get(name, "").split(), dtype=dtype)
-
-    leaves = numbers("leaf_value", np.float64)
-    feature = numbers("split_feature", np.int64) if len(leaves) > 1 else np.zeros(0, np.int64)
-    inner, threshold = len(feature), numbers("threshold", np.float64)[: len(feature)]
-    decision = numbers("decision_type", np.int64)[:inner]
-    fitted = (decision & _MISSING_IS_NAN) != 0
-    missing_left = np.where(fitted, (decision & _DEFAULT_LEFT) != 0, threshold >= 0.0)
-
-    def child(name: str) -> NDArray[Any]:
-        found = numbers(name, np.int64)[:inner]
-        return np.where(found >= 0, found, inner + ~found) + start  # leaves follow the inner nodes
-
-    none = np.full(len(leaves), -1)
-    return {
-        "feature": np.concatenate([feature, none]),
-        "threshold": np.concatenate([threshold, np.zeros(len(leaves))]),
-        "left": np.concatenate([child("left_child"), none]),
-        "right": np.concatenate([child("right_child"), none]),
-        "missing_left": np.concatenate([missing_left, np.zeros(len(leaves), dtype=bool)]),
-        "value": np.concatenate([np.zeros(inner), leaves])[:, None],
-    }
+BOOSTING = Kind(fit=fit_boosting, restore=restore_boosting)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
-from assay.tasks.tabular.engine.graph import Graph, Trees
-
-Matrix = NDArray[np.float64]
+from assay.tasks.tabular.engine.graph import Graph
+from assay.tasks.tabular.engine.trees import Trees
+from assay.tasks.tabular.models.kind import Job, Kind, Matrix
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Forest:
     trees: Trees
     columns: int
     classes: bool
-    view: Literal["tree", "linear"] = "tree"
+    view: ClassVar[str] = "tree"
 
     @cached_property
     def _native(self) -> list[Any]:
@@ -48,7 +48,7 @@ class Forest:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what `restore_forest` needs."""
-        parts = {field.name: getattr(self.trees, field.name) for field in fields(Trees)}
+        parts = {f.name: getattr(self.trees, f.name) for f in fields(Trees)}
         return parts | {"columns": np.array(self.columns), "classes": np.array(self.classes)}
 
     def graph(self, graph: Graph, x: str) -> str:
@@ -71,29 +71,46 @@ class Forest:
         return graph.add("ReduceMean", each, axis, keepdims=0)
 
 
-def fit_forest(
-    x: Matrix,
-    y: NDArray[Any],
-    classes: int,
-    params: dict[str, Any],
-    seed: int,
-    threads: int,
-    weight: NDArray[np.float64] | None = None,
-) -> Forest:
-    """Fit a forest; `params` has extra (bool), trees, leaf and features."""
+def fit_forest(job: Job) -> Forest:
+    """Fit a forest; `job.params` has extra (bool), trees, leaf and features, and may have more.
+
+    `leaves` at most grow on a tree, the best first. A table of more than `rows` rows gives each
+    tree a random sample of so many. A leaf's shares of the classes count `smooth` more rows of the
+    whole table's shares, so that no class is impossible (Provost and Domingos 2003, Machine
+    Learning 52).
+    """
+    params, y = job.params, job.y
     if params["extra"]:
-        kind = ExtraTreesClassifier if classes else ExtraTreesRegressor
+        kind = ExtraTreesClassifier if job.classes else ExtraTreesRegressor
     else:
-        kind = RandomForestClassifier if classes else RandomForestRegressor
+        kind = RandomForestClassifier if job.classes else RandomForestRegressor
+    most = params.get("rows", len(y))
+    sampled = len(y) > most
     model = kind(
         n_estimators=params["trees"],
         min_samples_leaf=params["leaf"],
+        max_leaf_nodes=params.get("leaves"),
         max_features=params["features"],
-        random_state=seed,
-        n_jobs=threads,
+        bootstrap=sampled or not params["extra"],
+        max_samples=most if sampled else None,
+        random_state=job.seed,
+        n_jobs=job.threads,
     )
-    model.fit(x, y, sample_weight=weight)
-    return _from_sklearn([tree.tree_ for tree in model.estimators_], y, classes, x.shape[1])
+    model.fit(job.x, y, sample_weight=job.weight)
+    trees = [tree.tree_ for tree in model.estimators_]
+    forest = _from_sklearn(trees, y, job.classes, job.x.shape[1])
+    if job.classes and params.get("smooth"):
+        return _smoothed(forest, trees, job, params["smooth"])
+    return forest
+
+
+def _smoothed(forest: Forest, trees: list[Any], job: Job, smooth: float) -> Forest:
+    usual = 1.0 if job.weight is None else float(job.weight.mean())
+    rows = np.concatenate([tree.weighted_n_node_samples for tree in trees])[:, None] / usual
+    shares = np.bincount(job.y, job.weight, minlength=job.classes) / (usual * len(job.y))
+    value = (forest.trees.value * rows + smooth * shares) / (rows + smooth)
+    leaf = forest.trees.feature < 0
+    return replace(forest, trees=replace(forest.trees, value=np.where(leaf[:, None], value, 0.0)))
 
 
 def fit_small_tree(
@@ -113,7 +130,7 @@ def fit_small_tree(
 
 def restore_forest(arrays: dict[str, NDArray[Any]]) -> Forest:
     """Rebuild a forest from its arrays."""
-    trees = Trees(**{field.name: arrays[field.name] for field in fields(Trees)})
+    trees = Trees(**{f.name: arrays[f.name] for f in fields(Trees) if f.name in arrays})
     return Forest(trees, int(arrays["columns"]), bool(arrays["classes"]))
 
 
@@ -159,3 +176,10 @@ def _to_sklearn(trees: Trees, start: int, stop: int, columns: int) -> Any:
     values = np.ascontiguousarray(trees.value[part][:, None, :])
     tree.__setstate__({"max_depth": 0, "node_count": len(nodes), "nodes": nodes, "values": values})
     return tree
+
+
+def _forest(job: Job) -> tuple[Forest, None]:
+    return fit_forest(job), None
+
+
+FOREST = Kind(fit=_forest, restore=restore_forest)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from threadpoolctl import threadpool_limits
 
 from assay.tasks.tabular.engine.graph import Graph
+from assay.tasks.tabular.models.kind import Job, Kind, Matrix, Weight
+from assay.tasks.tabular.models.smooth import for_all_classes, one_thread, softmax
 
-Matrix = NDArray[np.float64]
-Weight = NDArray[np.float64] | None
-"""(n,) weights of the rows, None for all alike."""
-
-WIDE = 400
-"""From this many columns on, a matrix is fitted in sparse form."""
+NEWTON = 500
+"""Weights up to which Newton's method is faster: few steps, but a matrix of all weights."""
+STEPS = 200
+"""Steps of a logistic regression, at most."""
+CELLS = 40_000_000
+"""Cells of a dense view from which the rows are sampled."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Constant:
 
     values: Matrix
     """(outputs,)"""
-    view: Literal["tree", "linear"] = "tree"
+    view: ClassVar[str] = "tree"
 
     def predict(self, x: Matrix) -> Matrix:
         """Return (n, outputs)."""
@@ -56,16 +57,12 @@ class Linear:
     bias: Matrix
     """(outputs,)"""
     classes: bool
-    view: Literal["tree", "linear"] = "linear"
+    view: ClassVar[str] = "linear"
 
     def predict(self, x: Matrix) -> Matrix:
         """Return (n, outputs)."""
         score: Matrix = x @ self.weights + self.bias
-        if not self.classes:
-            return score
-        odds = np.exp(score - score.max(axis=1, keepdims=True))
-        share: Matrix = odds / odds.sum(axis=1, keepdims=True)
-        return share
+        return softmax(score) if self.classes else score
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what `restore_linear` needs."""
@@ -96,13 +93,16 @@ def fit_linear(
     y: NDArray[Any],
     classes: int,
     strength: float,
-    threads: int,
     weight: Weight = None,
+    steps: int = STEPS,
 ) -> Linear | Constant:
-    """Fit a logistic regression with C = `strength`, or a ridge with alpha = 1 / `strength`."""
-    with threadpool_limits(threads):
+    """Fit a logistic regression with C = `strength`, or a ridge with alpha = 1 / `strength`.
+
+    A regression of classes takes `steps` at most.
+    """
+    with one_thread():
         if classes:
-            return _fit_classes(x, y, classes, strength, weight)
+            return _fit_classes(x, y, classes, strength, weight, steps)
         return _fit_number(x, y, strength, weight)
 
 
@@ -120,14 +120,15 @@ def _fit_classes(
     classes: int,
     strength: float,
     weight: Weight,
+    steps: int,
 ) -> Linear | Constant:
     present = np.unique(y)
     if len(present) == 1:
         return fit_constant(y, classes, weight)
-    # Newton's method needs few steps, but a square matrix of all weights.
-    few = not scipy.sparse.issparse(x) and x.shape[1] * len(present) <= WIDE
+    scores = len(present) if len(present) > 2 else 1
+    few = not scipy.sparse.issparse(x) and x.shape[1] * scores <= NEWTON
     solver = "newton-cholesky" if few else "lbfgs"
-    model = LogisticRegression(C=strength, solver=solver, max_iter=200)
+    model = LogisticRegression(C=strength, solver=solver, max_iter=steps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps short is good enough
         model.fit(x, y, sample_weight=weight)
@@ -135,10 +136,7 @@ def _fit_classes(
     if len(present) == 2:  # one score against zero
         coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
         intercepts = np.concatenate([[0.0], intercepts])
-    weights = np.zeros((x.shape[1], classes))
-    bias = np.full(classes, -1e9)  # a class that training did not see
-    weights[:, present] = coefficients.T
-    bias[present] = intercepts
+    weights, bias = for_all_classes(coefficients.T, intercepts, present, classes)
     return Linear(weights, bias, classes=True)
 
 
@@ -150,3 +148,18 @@ def restore_constant(arrays: dict[str, NDArray[Any]]) -> Constant:
 def restore_linear(arrays: dict[str, NDArray[Any]]) -> Linear:
     """Rebuild a linear model from its arrays."""
     return Linear(arrays["weights"], arrays["bias"], bool(arrays["classes"]))
+
+
+def _constant(job: Job) -> tuple[Constant, None]:
+    return fit_constant(job.y, job.classes, job.weight), None
+
+
+def _linear(job: Job) -> tuple[Linear | Constant, None]:
+    strength = job.params["strength"]
+    return fit_linear(job.x, job.y, job.classes, strength, job.weight), None
+
+
+CONSTANT = Kind(fit=_constant, restore=restore_constant)
+LINEAR = Kind(
+    fit=_linear, restore=restore_linear, view=lambda _: "linear", sparse=True, cells=CELLS
+)
