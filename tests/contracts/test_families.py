@@ -48,6 +48,14 @@ class Predictor:
         values = np.sum([m.predict(frame).values * w for m, w in self.members], axis=0)
         return Predictions(values, self.signature.classes)
 
+    def row(self, cells):
+        names = [field.name for field in self.signature.inputs]
+        row = pl.DataFrame([dict(zip(names, cells, strict=True))]).cast(pl.Float64)
+        return self.predict(row.fill_nan(None)).values
+
+    def portable(self, frame):
+        return None
+
 
 class Honest:
     id = "honest@1"
@@ -209,6 +217,11 @@ class LosesWeight(Honest):
         return super().export([(m, w * 0.9) for m, w in members], pool, operating, problem, inputs)
 
 
+class RoundsInOneRow(Predictor):
+    def row(self, cells):
+        return super().row(cells).round(3)
+
+
 class NoBaseline(Honest):
     def baselines(self, problem, columns):
         return ()
@@ -269,3 +282,14 @@ def test_rows_keep_their_target():
     assert isinstance(case.train, Rows)
     assert case.train.frame.height + case.valid.frame.height == 120
     assert set(case.train.truth) == {0, 1}
+
+
+def test_the_contract_catches_another_answer_for_one_row():
+    case = make_case(Honest(), *spec_and_snapshot(), data())
+    model = case.fit(case.everyone[-1], None, 5)
+    files, signature = case.family.export(
+        [(model, 1.0)], Pool(), Operating(), case.problem, case.inputs
+    )
+    FamilyContract().test_one_row_needs_no_frame(case, Predictor(files, signature))
+    with pytest.raises(AssertionError):
+        FamilyContract().test_one_row_needs_no_frame(case, RoundsInOneRow(files, signature))

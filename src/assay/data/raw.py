@@ -87,9 +87,12 @@ def to_polars(data: object) -> pl.DataFrame:
 
 def _values(values: Any) -> list[Any]:
     """Return one column of a dict as a list; a bare value is a column of one row."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        return [values]
-    return list(values)
+    return [values] if is_single(values) else list(values)
+
+
+def is_single(value: object) -> bool:
+    """Return True for one cell of a dict, False for a column of cells."""
+    return isinstance(value, str | bytes) or not isinstance(value, Iterable)
 
 
 def series(name: str, values: list[Any]) -> pl.Series:

@@ -81,6 +81,31 @@ def split(
     return words, parts, note
 
 
+def refold(
+    policy: SplitSection, problem: Problem, table: pl.DataFrame, parts: Parts, repeat: int
+) -> Parts:
+    """Return `parts` with other folds by the same policy, the test rows as they are.
+
+    The same `repeat` gives the same folds. Folds in time have no second order: ValueError.
+    """
+    if is_ordered(policy):
+        raise ValueError("folds in time have one order")
+    rng = np.random.default_rng([policy.seed, repeat])
+    kept = parts >= 0
+    found = parts.copy()
+    if policy.group_on is not None:
+        groups = _groups(table, policy.group_on, "group_on")
+        sizes = np.bincount(groups[kept], minlength=int(groups.max()) + 1)
+        present = np.flatnonzero(sizes)
+        bins = np.zeros(len(sizes), np.int8)
+        bins[present] = _even_bins(sizes[present].astype(np.float64), policy.folds, rng)
+        found[kept] = bins[groups[kept]]
+        return found
+    strata = _strata(table, policy.stratify_on or _label(problem))
+    found[kept] = _fold(policy, ~kept, strata, rng)[kept]
+    return found
+
+
 def is_ordered(policy: SplitSection) -> bool:
     """Return True when the folds of this policy are blocks in time order."""
     return policy.time_on is not None or policy.group_time_on is not None

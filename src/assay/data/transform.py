@@ -7,7 +7,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -164,8 +166,19 @@ def _project_code(code: Code, folder: Path) -> Iterator[Callable[[pl.DataFrame],
                 del sys.modules[added]
 
 
+class _Source(SourceFileLoader):
+    """Runs the file itself.
+
+    Compiled files beside it are checked by nobody, and would be files that a package does not name.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _function(code: Code, folder: Path, name: str) -> Callable[[pl.DataFrame], Any]:
-    spec = importlib.util.spec_from_file_location(name, folder / code.file)
+    file = str(folder / code.file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Source(name, file))
     if spec is None or spec.loader is None:
         raise DataError(
             "TRANSFORM-NOT-FOUND",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +15,12 @@ import msgspec
 import polars as pl
 
 from assay.data.conform import conform
-from assay.data.raw import to_polars
+from assay.data.raw import is_single, to_polars
 from assay.data.source import read_any
 from assay.data.transform import apply_transform
 from assay.errors import StoreError, UsageError
 from assay.kernel.family import Predictions
+from assay.lifecycle.single import OneRow, labels, positive_code
 from assay.metrics.operate import answer_sets
 from assay.package.load import LoadedPackage
 from assay.package.load import load as load_package
@@ -50,6 +52,9 @@ class Model:
     def predict(self, frame: Any, *, sets: bool = False) -> Any:
         """Answer for rows, in the kind of frame they came in: polars, pandas, or a list of dicts.
 
+        A dict with one cell for each column is one row and the quickest way to ask for it; its
+        answer is a dict too.
+
         Returns:
             One row per row, in order: `prediction`, and `probability_<class>` for each class, or
             `low` and `high` (an interval at `answers.coverage`) for a number. With `sets` also
@@ -60,6 +65,10 @@ class Model:
         """
         if isinstance(frame, list) and not frame:
             return []
+        if isinstance(frame, Mapping) and self.package.manifest.code is None:
+            one = self._one(frame, sets=sets)
+            if one is not None:
+                return one
         answer = answers(self.ask(to_polars(frame)), self.signature, sets=sets)
         return _in_kind_of(frame, answer)
 
@@ -72,6 +81,10 @@ class Model:
             rows = apply_transform(local, rows, self.package.path / CODE, allow_code=True)
             rows = self._conform(rows, self.package.predictor.signature)
         return self.package.predictor.predict(rows)
+
+    @cached_property
+    def _one(self) -> OneRow:
+        return OneRow(self.package.predictor, self.signature)
 
     @staticmethod
     def _conform(rows: pl.DataFrame, signature: Signature) -> pl.DataFrame:
@@ -134,16 +147,7 @@ def answers(predictions: Predictions, signature: Signature, *, sets: bool = Fals
         low, high = signature.interval or (0.0, 0.0)
         number = pl.Series("prediction", predictions.values)
         return pl.DataFrame([number, (number + low).alias("low"), (number + high).alias("high")])
-    code = None
-    if signature.positive is not None:
-        code = signature.classes.index(signature.positive)
-    labels = pl.Series("prediction", signature.classes, dtype=pl.String).gather(
-        predictions.codes(code)
-    )
-    if signature.labels == "integer":
-        labels = labels.cast(pl.Int64)
-    elif signature.labels == "boolean":
-        labels = labels == "true"
+    chosen = labels(signature).gather(predictions.codes(positive_code(signature)))
     chances = [
         pl.Series(f"probability_{name}", predictions.values[:, place])
         for place, name in enumerate(signature.classes)
@@ -153,7 +157,7 @@ def answers(predictions: Predictions, signature: Signature, *, sets: bool = Fals
         names = [[c for c, there in zip(signature.classes, row, strict=True) if there]
                  for row in inside.tolist()]  # fmt: skip
         chances.append(pl.Series("prediction_set", names, dtype=pl.List(pl.String)))
-    return pl.DataFrame([labels, *chances])
+    return pl.DataFrame([chosen, *chances])
 
 
 def predict_file(model: Model, file: Path, out: Path, *, sets: bool = False) -> int:
@@ -162,7 +166,8 @@ def predict_file(model: Model, file: Path, out: Path, *, sets: bool = False) -> 
     The classes of a prediction set are joined by " | ". Returns the number of rows.
 
     Raises:
-        UsageError: the ending of `out` is not one that can be written, or `out` is `file` itself.
+        UsageError: the ending of `out` is not one that can be written, or of a format that cannot
+            hold a column of `file`, or `out` is `file` itself.
         DataError: the file cannot be read, or does not fit the model.
         StoreError: there is no room or no right to write.
     """
@@ -182,6 +187,7 @@ def predict_file(model: Model, file: Path, out: Path, *, sets: bool = False) -> 
             hint="write to another file with -o",
         )
     raw = read_any(file)
+    _check_cells(raw, out)
     answer = answers(model.ask(raw), model.signature, sets=sets)
     answer = answer.with_columns(pl.col(pl.List(pl.String)).list.join(" | "))
     for name in answer.columns:
@@ -191,6 +197,18 @@ def predict_file(model: Model, file: Path, out: Path, *, sets: bool = False) -> 
         answer = answer.rename({name: free})
     _write(pl.concat([raw, answer], how="horizontal"), out)
     return raw.height
+
+
+def _check_cells(raw: pl.DataFrame, out: Path) -> None:
+    for name, dtype in raw.schema.items():
+        if out.suffix.lower() == ".csv" and (dtype.is_nested() or dtype == pl.Binary):
+            raise UsageError(
+                "PREDICT-CELLS",
+                "a CSV file cannot hold the cells of this column of the input",
+                where=name,
+                got=str(dtype),
+                hint="write a Parquet or JSON Lines file: -o answers.parquet",
+            )
 
 
 def _write(table: pl.DataFrame, out: Path) -> None:
@@ -224,6 +242,6 @@ def _in_kind_of(given: Any, answer: pl.DataFrame) -> Any:
     if isinstance(given, Mapping):
         one = cast("Mapping[str, Any]", given)
         columns = answer.to_dict(as_series=False)
-        many = any(isinstance(v, Sequence) and not isinstance(v, str) for v in one.values())
-        return columns if many else {name: values[0] for name, values in columns.items()}
+        one_row = all(map(is_single, one.values()))
+        return {name: values[0] for name, values in columns.items()} if one_row else columns
     return answer.to_dicts()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
-from assay.errors import Refused
+from assay.errors import Refused, Tampered
 from assay.kernel.family import Predictions, Predictor
 from assay.kernel.plugins import load_predictor
-from assay.metrics.operate import operate
+from assay.metrics.operate import calibrated, group_words, operate
 from assay.package.manifest import SIGNATURE, read_files, read_seal
 from assay.records.base import from_json
 from assay.records.fitted import Signature
@@ -27,9 +28,37 @@ class Operated:
 
     def predict(self, frame: pl.DataFrame) -> Predictions:
         """Answer for rows with the columns of the signature."""
+        scores = self.scores.predict(frame)
+        return operate(self.signature.operating, scores, frame, self._code)
+
+    def row(self, cells: Sequence[object]) -> Predictions:
+        """Answer for one row, its cells as `kernel.family.Predictor.row` takes them."""
         signature = self.signature
-        code = signature.classes.index(signature.positive) if signature.positive is not None else 0
-        return operate(signature.operating, self.scores.predict(frame), frame, code)
+        operating = signature.operating
+        values = calibrated(operating, self.scores.row(cells), self._code)
+        threshold = operating.threshold
+        if operating.thresholds:
+            threshold = operating.thresholds.get(_word(cells[self._group]), threshold)
+        return Predictions(values, signature.classes, threshold)
+
+    @cached_property
+    def _code(self) -> int:
+        signature = self.signature
+        return signature.classes.index(signature.positive) if signature.positive is not None else 0
+
+    @cached_property
+    def _group(self) -> int:
+        names = [field.name for field in self.signature.inputs]
+        return names.index(self.signature.operating.group)
+
+
+def _word(cell: object) -> str:
+    """Return the group that `group_words` sees in a cell."""
+    if isinstance(cell, str):
+        return cell
+    moment = isinstance(cell, int) and not isinstance(cell, bool)
+    column = pl.Series([cell])
+    return str(group_words(column.cast(pl.Datetime("us")) if moment else column)[0])
 
 
 def open_predictor(family: str, files: Mapping[str, bytes], signature: Signature) -> Operated:
@@ -56,7 +85,7 @@ def load(path: Path, *, allow_code: bool = False) -> LoadedPackage:
     """Verify and load the package in the folder `path`.
 
     Raises:
-        Tampered: a file is missing, changed or unexpected.
+        Tampered: a file is missing, changed, unexpected, or not what its name says.
         Refused: the package needs Python of its project's own and `allow_code` is False.
     """
     manifest, files = read_files(path)
@@ -68,6 +97,8 @@ def load(path: Path, *, allow_code: bool = False) -> LoadedPackage:
             got=manifest.code.digest,
             hint="read the code, then pass --allow-code (in Python: allow_code=True)",
         )
+    if SIGNATURE not in files:
+        raise Tampered("PACKAGE-INCOMPLETE", f"the package lacks {SIGNATURE}", where=str(path))
     predictor = open_predictor(manifest.family, files, manifest.signature)
     signature = from_json(files[SIGNATURE], Signature)
     return LoadedPackage(read_seal(path), manifest, predictor, signature, path)

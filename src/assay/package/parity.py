@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.errors import AssayError
 from assay.kernel.family import Predictions
 from assay.records.report import Parity
 
-TOLERANCE = 1e-6
+Codes = NDArray[np.int64] | None
+
+TOLERANCE = 1e-7
 """Largest difference allowed: of a probability, or of a number relative to its size."""
 
 
@@ -18,10 +21,14 @@ def measure(
     nasty_trained: Predictions,
     nasty_exported: Predictions,
     positive_code: int | None = None,
+    codes: tuple[Codes, Codes] = (None, None),
 ) -> Parity:
-    """Compare two pairs of predictions, on real rows and on rows made to be nasty."""
-    real, real_flips = _compare(trained, exported, positive_code)
-    nasty, nasty_flips = _compare(nasty_trained, nasty_exported, positive_code)
+    """Compare two pairs of predictions, on real rows and on rows made to be nasty.
+
+    `codes` are the classes that the exported model names by itself for both kinds of rows.
+    """
+    real, real_flips = _compare(trained, exported, positive_code, codes[0])
+    nasty, nasty_flips = _compare(nasty_trained, nasty_exported, positive_code, codes[1])
     worst = f"row {int(real.argmax())}" if real.size else ""
     if nasty.size and (not real.size or nasty.max() > real.max()):
         worst = f"nasty row {int(nasty.argmax())}"
@@ -36,7 +43,12 @@ def measure(
 
 
 def require(parity: Parity) -> None:
-    """Raise AssayError when the parity does not hold: such a package must not exist."""
+    """Raise AssayError when the parity does not hold: such a package must not exist.
+
+    That of the plain model file, where there is one, must hold too.
+    """
+    if parity.portable is not None:
+        require(parity.portable)
     if not parity.holds:
         raise AssayError(
             "PACKAGE-PARITY",
@@ -49,12 +61,13 @@ def require(parity: Parity) -> None:
 
 
 def _compare(
-    trained: Predictions, exported: Predictions, positive_code: int | None
+    trained: Predictions, exported: Predictions, positive_code: int | None, codes: Codes
 ) -> tuple[np.ndarray, int]:
     """Return each row's largest difference, and how many labels flipped."""
     a, b = trained.values, exported.values
     if a.ndim == 2:
-        flips = int((trained.codes(positive_code) != exported.codes(positive_code)).sum())
+        named = exported.codes(positive_code) if codes is None else codes
+        flips = int((trained.codes(positive_code) != named).sum())
         difference = np.abs(a - b).max(axis=1)
     else:
         flips = 0

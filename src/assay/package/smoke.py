@@ -1,10 +1,12 @@
 """Load a package in a fresh process and ask it, before anyone relies on it.
 
-Run as `python -m assay.package.smoke FOLDER`: prints the answer to the example row as JSON.
+Run as `python -m assay.package.smoke FAMILY`: reads the folder of a package from standard input
+and prints the answer to the example rows as JSON.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
@@ -15,8 +17,12 @@ import polars as pl
 
 from assay.errors import AssayError
 from assay.kernel.family import Predictions
+from assay.kernel.plugins import load_predictor
 from assay.package.load import load
 from assay.records.fitted import Field
+
+SECONDS = 120
+"""A package that has not answered by then does not answer."""
 
 _DTYPES: dict[str, pl.DataType] = {
     "number": pl.Float64(),
@@ -32,24 +38,34 @@ def example_frame(inputs: tuple[Field, ...]) -> pl.DataFrame:
     return pl.DataFrame(values, schema=schema)
 
 
-def smoke(path: Path, expected: Predictions) -> None:
+def start_ahead(family: str) -> None:
+    """Start the fresh process of the next `smoke` now, so that its imports run beside other work.
+
+    It holds nothing of the package, which need not exist yet, and ends with this process.
+    """
+    if not _ahead:
+        _ahead[family] = _start(family)
+
+
+def smoke(path: Path, family: str, expected: Predictions) -> None:
     """Load the package at `path` in a fresh process and compare its answers with `expected`.
 
-    Raises AssayError when the process fails or answers otherwise.
+    Raises AssayError when the process fails, does not answer, or answers otherwise.
     """
-    # -P: what lies in the current folder must not stand in for a library
-    done = subprocess.run(  # noqa: S603 (our own interpreter and module)
-        [sys.executable, "-P", "-m", "assay.package.smoke", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    answered = done.returncode == 0 and np.allclose(
-        np.asarray(json.loads(done.stdout)), expected.values, rtol=1e-9, atol=1e-12
-    )
-    if not answered:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+    process = _ahead.pop(family, None)
+    if process is not None and process.poll() is not None:
+        _drop(process)
+        process = None
+    process = process or _start(family)
+    with process:
+        try:
+            out, said = process.communicate(str(path), timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, said = "", f"no answer within {SECONDS} seconds"
+    if process.returncode != 0 or not _same(out, expected):
+        # an error's own lines about place and value are indented
+        last = [line for line in (said or out).splitlines() if line.strip() and line[0] != " "][-1:]
         raise AssayError(
             "PACKAGE-SMOKE",
             "the package does not answer rightly in a fresh process",
@@ -57,6 +73,40 @@ def smoke(path: Path, expected: Predictions) -> None:
             got=last[0] if last else "no output",
             hint="this is a fault in Assay: report it with the project file",
         )
+
+
+_ahead: dict[str, subprocess.Popen[str]] = {}
+"""At most one process that waits for its package, by family."""
+
+
+def _start(family: str) -> subprocess.Popen[str]:
+    # -P: what lies in the current folder must not stand in for a library
+    words = [sys.executable, "-P", "-m", "assay.package.smoke", family]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
+
+
+def _same(out: str, expected: Predictions) -> bool:
+    """Return whether what a process wrote are these answers; anything else it writes is not."""
+    try:
+        found = np.array(json.loads(out), dtype=np.float64)
+    except (ValueError, TypeError):
+        return False
+    wanted = expected.values
+    return found.shape == wanted.shape and np.allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def _drop(process: subprocess.Popen[str]) -> None:
+    """End a process at once and close its pipes."""
+    process.kill()
+    process.communicate()
+
+
+@atexit.register
+def _end() -> None:
+    """End a process that waits in vain."""
+    for process in _ahead.values():
+        _drop(process)
 
 
 def _typical(field: Field) -> object:
@@ -70,8 +120,16 @@ def _typical(field: Field) -> object:
     return field.categories[0] if field.categories else "example"
 
 
-if __name__ == "__main__":
+def _answer() -> None:
+    load_predictor(sys.argv[1])
+    folder = sys.stdin.read()
+    if not folder:  # who would have asked is gone
+        return
     # code of the project's own, if any, sits before the predictor and is not needed to ask it
-    package = load(Path(sys.argv[1]), allow_code=True)
-    answer = package.predictor.predict(example_frame(package.predictor.signature.inputs))
+    predictor = load(Path(folder), allow_code=True).predictor
+    answer = predictor.predict(example_frame(predictor.signature.inputs))
     sys.stdout.write(json.dumps(answer.values.tolist()))
+
+
+if __name__ == "__main__":
+    _answer()

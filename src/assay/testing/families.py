@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
 from assay.kernel.family import (
     Family,
@@ -27,8 +26,9 @@ from assay.records.fitted import Candidate, Field, Operating, Pool
 from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import ProjectSpec
+from assay.testing.answers import cells_of, difference
 
-TOLERANCE = 1e-6
+TOLERANCE = 1e-7
 """Largest difference between trained and exported model, relative to numbers above 1."""
 
 SEED = 7
@@ -118,13 +118,6 @@ def spoilt(rows: Rows) -> Rows:
     cells = (pl.col(name).shuffle(seed=i) for i, name in enumerate(rows.frame.columns))
     frame = rows.frame.with_columns(cells)[mixed]
     return Rows(frame, rows.truth[::-1].copy())
-
-
-def difference(one: Predictions, other: Predictions) -> float:
-    """Return the largest difference, relative to numbers above 1; NaN counts as infinite."""
-    scale = 1.0 if one.values.ndim == 2 else np.maximum(1.0, np.abs(one.values))
-    gap: NDArray[np.float64] = np.abs(one.values - other.values) / scale
-    return float(np.nan_to_num(gap, nan=np.inf).max(initial=0.0))
 
 
 class FamilyContract:
@@ -324,6 +317,30 @@ class FamilyContract:
         assert difference(whole, predictor.predict(mixed)) == 0
         one = predictor.predict(frame[3:4])
         assert difference(Predictions(whole.values[3:4], whole.classes), one) <= 1e-12
+
+    def test_one_row_needs_no_frame(self, case: Case, predictor: Predictor) -> None:
+        """The cells of a row, nasty ones too, are answered as a frame of it, to the last bit."""
+        names = [field.name for field in predictor.signature.inputs]
+        nasty = case.nasty().select(case.problem.features)
+        for frame in (case.valid.frame[:40], nasty.gather_every(max(1, nasty.height // 60))):
+            for place in range(frame.height):
+                one = frame[place : place + 1]
+                found = predictor.row(cells_of(one, names))
+                expected = predictor.predict(one).values
+                assert found.shape == expected.shape
+                assert found.tobytes() == expected.tobytes(), one.row(0, named=True)
+
+    def test_the_plain_file_answers_alike(self, case: Case, predictor: Predictor) -> None:
+        """What a program without Assay is told is what the predictor says."""
+        for frame in (case.valid.frame, case.nasty().select(case.problem.features)):
+            answer = predictor.portable(frame)
+            if answer is None:
+                pytest.skip("this family has no plain file")
+            served = predictor.predict(frame)
+            assert difference(served, answer[0]) <= TOLERANCE
+            if answer[1] is not None:
+                code = case.problem.positive_code if case.problem.positive is not None else None
+                assert (answer[1] == served.codes(code)).all()
 
     def test_unseen_and_missing_values_are_answered(self, case: Case, predictor: Predictor) -> None:
         """All values missing, or none of them ever seen, still gives an answer."""

@@ -270,5 +270,6 @@ def test_rows_from_dicts():
     rows = [{"a": 1, "b": "x"}, {"a": 2.5}]
     assert to_polars(rows).rows() == [(1.0, "x"), (2.5, None)]
     assert to_polars({"a": [1, 2], "b": ["x", None]}).rows() == [(1, "x"), (2, None)]
+    assert to_polars({"a": 1, "b": b"xy"}).rows() == [(1, b"xy")]
     assert code_of(to_polars, 5).code == "DATA-KIND"
     assert code_of(to_polars, {"a": [1, 2], "b": [1]}).code == "DATA-KIND"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from assay.errors import DataError
@@ -50,3 +52,12 @@ def test_columns_that_depend_on_the_rows_are_refused(project):
         project.ingest(transform="features:add")
     assert caught.value.code == "TRANSFORM-NOT-ROWWISE"
     assert "columns town_t" in str(caught.value.got)
+
+
+def test_running_the_code_leaves_no_file_beside_it(project, monkeypatch):
+    """A package that was asked would otherwise hold a file that its manifest does not name."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = project.file("features.py", f"{HEAD}c=pl.col('a') + 1)\n")
+    project.file("t.csv", TABLE)
+    project.ingest(transform="features:add")
+    assert not list(file.parent.rglob("*.pyc"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +15,12 @@ import pytest
 from assay.errors import AssayError, StoreError, Tampered
 from assay.kernel.family import Predictions
 from assay.package import build as building
+from assay.package import smoke as smoking
 from assay.package.build import STALE_SECONDS, size_of
+from assay.package.load import load
 from assay.package.manifest import MANIFEST, SEAL, package_digest, read_files
 from assay.package.parity import measure, require
-from assay.package.smoke import example_frame, smoke
+from assay.package.smoke import example_frame, smoke, start_ahead
 from assay.records.base import digest_of
 from assay.records.fitted import Field, Signature
 from assay.records.package import Manifest
@@ -185,6 +189,63 @@ def test_the_example_has_a_typical_row_and_one_with_nothing():
 
 def test_a_package_that_does_not_load_in_a_fresh_process_is_named(tmp_path):
     with pytest.raises(AssayError) as error:
-        smoke(build(tmp_path, manifest()), Predictions(np.array([1.0]), ()))
+        smoke(build(tmp_path, manifest()), "tabular", Predictions(np.array([1.0]), ()))
     assert error.value.code == "PACKAGE-SMOKE"
     assert "INCOMPLETE" in error.value.got or "lacks" in error.value.got
+
+
+def test_a_process_started_ahead_is_asked_once(tmp_path):
+    start_ahead("tabular")
+    for _ in range(2):
+        with pytest.raises(AssayError, match="fresh process"):
+            smoke(build(tmp_path, manifest()), "tabular", Predictions(np.array([1.0]), ()))
+
+
+def test_a_package_without_its_signature_is_refused(tmp_path):
+    with pytest.raises(Tampered, match=r"signature\.json") as error:
+        load(build(tmp_path, manifest()))
+    assert error.value.code == "PACKAGE-INCOMPLETE"
+
+
+def saying(text: str):
+    """A stand-in for the fresh process, which says this whatever it is asked."""
+    code = f"import sys; sys.stdin.read(); sys.stdout.write({text!r})"
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    "said", ["", "so?", "[1.0, 1.0]", '["one"]', "[[1], [1, 2]]", "{}", "[2.0]"]
+)
+def test_an_answer_that_is_none_is_named(said, tmp_path, monkeypatch):
+    monkeypatch.setitem(smoking._ahead, "tabular", saying(said))
+    with pytest.raises(AssayError) as error:
+        smoke(tmp_path, "tabular", Predictions(np.array([1.0]), ()))
+    assert error.value.code == "PACKAGE-SMOKE"
+
+
+def test_the_right_answer_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(smoking._ahead, "tabular", saying("[1.0]"))
+    smoke(tmp_path, "tabular", Predictions(np.array([1.0]), ()))
+
+
+def test_a_process_that_died_while_it_waited_is_replaced_and_closed(tmp_path, monkeypatch):
+    dead = saying("[1.0]")
+    dead.kill()
+    dead.wait()
+    monkeypatch.setitem(smoking._ahead, "tabular", dead)
+    monkeypatch.setattr(smoking, "_start", lambda _: saying("[1.0]"))
+    smoke(tmp_path, "tabular", Predictions(np.array([1.0]), ()))
+    assert dead.stdin.closed
+    assert dead.stdout.closed
+    assert dead.stderr.closed
+
+
+def test_processes_that_wait_are_ended_with_this_one(monkeypatch):
+    waiting = saying("[1.0]")
+    monkeypatch.setattr(smoking, "_ahead", {"tabular": waiting})
+    smoking._end()
+    assert waiting.poll() is not None
+    assert waiting.stdout.closed

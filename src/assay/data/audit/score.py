@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -196,11 +197,19 @@ def _folds(codes: Ints) -> Ints:
 
     Dealt in turn, neighbours would answer for each other in a file that has an order.
     """
-    shuffled = np.random.default_rng(0).permutation(len(codes))
+    shuffled = _shuffled(len(codes))
     order = shuffled[np.argsort(codes[shuffled], kind="stable")]
     fold = np.empty(len(codes), np.int64)
     fold[order] = np.arange(len(codes)) % FOLDS
     return fold
+
+
+@lru_cache(maxsize=4)
+def _shuffled(rows: int) -> Ints:
+    """Return (rows,) places in an order of chance, the same for as many rows."""
+    order: Ints = np.random.default_rng(0).permutation(rows)
+    order.flags.writeable = False
+    return order
 
 
 def _scores(bins: Ints, outcome: Outcome, *, discrete: bool, basis: Basis) -> Iterator[Score]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import chi2
+from scipy.special import chdtr
 
 from assay.data.audit.leaks.single import given_away
 from assay.data.audit.score import LARGEST, Floats, Ints, to_unit
@@ -79,13 +79,19 @@ def encoded_targets(subject: Subject) -> Iterator[Finding]:
     known = np.flatnonzero(subject.known & (subject.parts > -2))
     if not numbers or len(known) < 2 * FEWEST_CATEGORIES:
         return
-    keys = [found for name in subject.table.columns if (found := _keys(subject, name, known))]
+    table = subject.table if len(known) == subject.table.height else subject.table[known]
+    drawn: Ints = np.random.default_rng(SEED).permutation(len(known))[:MOST_SORTED]
+    columns = [c for c in table.iter_columns() if c.name != subject.problem.target]
+    keys = [found for values in columns if (found := _keys(values, drawn))]
     answers = list(_answers(subject, known))
     for name in numbers:
-        values = plain(subject.table[name]).cast(pl.Float64)[known].to_numpy()
+        values = plain(table[name]).cast(pl.Float64).to_numpy()
         values = np.where(np.abs(values) < LARGEST, values, np.nan)
+        spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
         for key in keys:
-            match = _best_match(subject, key, known, values, answers) if key.name != name else None
+            match = None
+            if key.name != name and _is_stepwise(values, spread, answers, key.pairs):
+                match = _best_match(subject, key, known, values, answers)
             if match is not None:
                 yield _finding(subject, name, key, known, match)
                 break
@@ -93,15 +99,18 @@ def encoded_targets(subject: Subject) -> Iterator[Finding]:
 
 def _is_number(subject: Subject, name: str) -> bool:
     values = subject.table[name]
-    return values.dtype.is_numeric() and values.n_unique() > 2 and name not in given_away(subject)
+    if not values.dtype.is_numeric() or name in given_away(subject):
+        return False
+    return values[:SCREENED].n_unique() > 2 or values.n_unique() > 2
 
 
-def _keys(subject: Subject, name: str, known: Ints) -> Keys | None:
-    """Return a column as a category: text, or whole numbers, most of whose values repeat."""
-    values = subject.table[name][known]
-    if name == subject.problem.target or not _is_key(values):
+def _keys(values: pl.Series, drawn: Ints) -> Keys | None:
+    """Return a column as a category: text, or whole numbers, most of whose values repeat.
+
+    It is judged by the rows `drawn`.
+    """
+    if not _is_key(values):
         return None
-    drawn: Ints = np.random.default_rng(SEED).permutation(len(values))[:MOST_SORTED]
     codes = values[drawn].rank("dense").fill_null(0).to_numpy()
     order = np.argsort(codes, kind="stable")
     same = np.flatnonzero(np.diff(codes[order]) == 0)
@@ -109,7 +118,9 @@ def _keys(subject: Subject, name: str, known: Ints) -> Keys | None:
     if len(same) < FEWEST_PAIRS or distinct < 2 or distinct > MOST_DISTINCT * len(order):
         return None
     chosen = np.random.default_rng(SEED).permutation(same)[:SCREENED]
-    return Keys(name, values, np.column_stack([drawn[order[chosen]], drawn[order[chosen + 1]]]))
+    return Keys(
+        values.name, values, np.column_stack([drawn[order[chosen]], drawn[order[chosen + 1]]])
+    )
 
 
 def _is_key(values: pl.Series) -> bool:
@@ -137,14 +148,13 @@ def _best_match(
 ) -> Match | None:
     """Return the closest repeat of a statistic, or None where the column may come from elsewhere.
 
-    Columns that differ within a category are held against leave-one-out means, others against means
-    and sums; each over all rows and over training rows.
+    The column is stepwise. One that differs within a category is held against leave-one-out means,
+    others against means and sums; each over all rows and over training rows.
     """
     present = np.isfinite(values)
     training = present & (subject.parts[known] >= 0)
-    steps = np.diff(values[key.pairs], axis=1)[:, 0]
     found = []
-    for answer in answers if _is_stepwise(steps, values, answers, key.pairs) else ():
+    for answer in answers:
         for used in (training, present) if training.sum() < present.sum() else (training,):
             match = _match(key.codes[used], values[used], answer[used])
             if match is not None:
@@ -152,15 +162,16 @@ def _best_match(
     return min(found, key=lambda match: match.misfit, default=None)
 
 
-def _is_stepwise(steps: Floats, values: Floats, answers: list[Floats], pairs: Ints) -> bool:
+def _is_stepwise(values: Floats, spread: float, answers: list[Floats], pairs: Ints) -> bool:
     """Return True where values agree within a category, or differ there as the answers do.
 
-    `steps` (m,) are the differences of pairs of rows of the same category, NaN where unknown.
+    `pairs` (m, 2) are rows of the same category, `spread` the standard deviation of all values.
     """
+    steps = np.diff(values[pairs], axis=1)[:, 0]  # NaN where unknown
     known = np.isfinite(steps)
     if known.sum() < len(steps) / 2:
         return False
-    moved = np.abs(steps) > EXACT * np.nanstd(values)
+    moved = np.abs(steps) > EXACT * spread
     if moved[known].mean() <= 1 - OWN_ANSWER:
         return True
     turns = np.sign([np.diff(answer[pairs], axis=1)[:, 0] for answer in answers])
@@ -189,7 +200,7 @@ def _match(codes: Ints, values: Floats, answer: Floats) -> Match | None:
         return None
     misfit, kind = _repeat_misfit(centre[used], np.asarray(sums[used], float), counts[used], chance)
     freedom = max(len(used) - 3, 1)
-    return Match(kind, misfit) if chi2.cdf(misfit * freedom, freedom) < CHANCE else None
+    return Match(kind, misfit) if chdtr(freedom, misfit * freedom) < CHANCE else None
 
 
 def _mirror_misfit(codes: Ints, counts: Floats, within: Floats, own: Floats) -> float:

@@ -124,18 +124,25 @@ def _levels(values: pl.Series, size: int) -> Ints:
 
     Level 0 holds the missing cells.
     """
+    ordered = values.dtype.is_numeric() or values.dtype.is_temporal()
+    if ordered and values[:MOST_ROWS_FOR_TREE].n_unique() > size + 1:
+        return _by_rank(values, size)
     codes = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     most = int(codes.max(initial=0))
     if most < size:
         return codes
-    if values.dtype.is_numeric() or values.dtype.is_temporal():
-        ranks = values.rank("average").fill_null(0).to_numpy()
-        return np.asarray(np.ceil(ranks * (size - 1) / ranks.max()).astype(np.int64))
+    if ordered:
+        return _by_rank(values, size)
     common = np.argsort(-np.bincount(codes)[1:], kind="stable")[: size - 2] + 1
     number = np.full(most + 1, size - 1)
     number[0] = 0
     number[common] = np.arange(1, len(common) + 1)
     return np.asarray(number[codes])
+
+
+def _by_rank(values: pl.Series, size: int) -> Ints:
+    ranks = values.rank("average").fill_null(0).to_numpy()
+    return np.asarray(np.ceil(ranks * (size - 1) / ranks.max()).astype(np.int64))
 
 
 def _joint(parent: Ints, own: Ints, size: int) -> Ints:

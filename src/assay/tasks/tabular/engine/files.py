@@ -7,7 +7,12 @@ from assay.tasks.tabular.encode.encoder import Encoder
 
 MODEL_FILE = "model.onnx"
 ENCODER_FILE = "encoder.json"
-OUTPUT = "prediction"
+MARK = "assay:"
+"""What the names of all tensors start with but columns, whose own mark is doubled, and answers."""
+MODEL_SECTION = "model"
+"""What the predictor cuts out of the model file."""
+SCORES = f"{MARK}scores"
+"""What that section ends with."""
 
 
 class Encoders(Record, frozen=True, kw_only=True, tag="tabular.encoders@1"):

@@ -2,17 +2,26 @@
 
 Converters exist, but several are silently wrong, and none keeps doubles; these few operators are
 all that the family needs. Tree ensembles use `ai.onnx.ml` version 5, which has double thresholds.
+
+A graph has up to three sections, one after the other: *encode*, from raw columns to matrices;
+*model*, from matrices to scores; *answer*, from scores to answers. The file holds all of them, and
+the values between them are listed in it, so that a reader can cut out the model alone
+(`wire.cut`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from assay.tasks.tabular.engine.files import MARK
+from assay.tasks.tabular.engine.trees import Trees, packed_node, tree_node
+from assay.tasks.tabular.engine.wire import field
 
 OPSET = 21
 ML_OPSET = 5
@@ -20,62 +29,94 @@ IR_VERSION = 10
 """ONNX 1.16 of 2024: what the operators need, and no newer."""
 
 Vector = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Trees:
-    """All trees of an ensemble, their nodes end to end.
-
-    `roots` has the first node of each tree. `feature` is -1 at a leaf; otherwise a row goes to
-    `left` when its feature is at most `threshold`, or missing and `missing_left`; both are node
-    numbers over all trees. `value` is (nodes, outputs) and counts at the leaves.
-    """
-
-    roots: Vector
-    feature: Vector
-    threshold: Vector
-    left: Vector
-    right: Vector
-    missing_left: Vector
-    value: Vector
+Section = Literal["encode", "model", "answer"]
+SECTIONS: tuple[Section, ...] = ("encode", "model", "answer")
+_MODEL_GRAPH, _GRAPH_NODE = 7, 1
 
 
 class Graph:
-    """Collects nodes in order; every method returns the name of a tensor."""
+    """Collects nodes in order; every method returns the name of a tensor.
+
+    The same node or constant is written once, and a node that nothing needs not at all.
+    """
 
     def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self._inputs: list[Any] = []
+        self.section: Section = "model"
+        """Where new nodes go."""
+        self.positives: dict[str, str] = {}
+        """What `two_classes` returned, and what it was made of."""
+        self._nodes: dict[Section, list[NodeProto]] = {section: [] for section in SECTIONS}
+        self._constants: dict[Any, Any] = {}
+        self._known: dict[bytes, str] = {}
+        self._matrices: list[Any] = []
+        self._columns: list[Any] = []
+        self._answers: list[Any] = []
+        self._count = 0
 
     def input(self, name: str, width: int) -> str:
         """Declare an input of (rows, width) doubles, once."""
-        if all(known.name != name for known in self._inputs):
-            shape: list[str | int | None] = ["rows", width]
-            self._inputs.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape))
+        if all(known.name != name for known in self._matrices):
+            self._matrices.append(_double(name, width))
         return name
+
+    def column(self, name: str, kind: int, width: int = 1) -> str:
+        """Declare a raw column of the `TensorProto` type `kind`: the encode section reads it."""
+        self._columns.append(helper.make_tensor_value_info(name, kind, ["rows", width]))
+        return name
+
+    def answer(self, value: str, name: str, kind: int, width: int | None) -> None:
+        """Let `value`, (rows, width) or (rows,) without a width, be an answer called `name`."""
+        shape: list[str | int | None] = ["rows"] if width is None else ["rows", width]
+        self._answers.append(helper.make_tensor_value_info(name, kind, shape))
+        self.rename(value, name)
 
     def constant(self, value: Vector) -> str:
         """Add a constant tensor of the dtype of `value`."""
-        name = f"c{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+        text = value.dtype.kind == "O"
+        content = tuple(value.ravel()) if text else value.tobytes()
+        key = (value.dtype.str, value.shape, content)
+        if key not in self._constants:
+            name = self._name()
+            self._constants[key] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        found: str = self._constants[key].name
+        return found
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output."""
-        name = f"t{len(self._nodes)}"
-        node = helper.make_node(operator, inputs, [name], domain=domain, **attributes)
-        self._nodes.append(node)
+        return self._add(operator, inputs, 1, domain, attributes)[0]
+
+    def rename(self, value: str, name: str) -> str:
+        """Give a tensor a name of its own."""
+        node = helper.make_node("Identity", [value], [name])
+        self._nodes[self.section].append(node)
         return name
 
     def cast(self, x: str, to: int) -> str:
         """Add a cast to a `TensorProto` type."""
         return self.add("Cast", x, to=to)
 
+    def split(self, x: str, widths: Sequence[int]) -> list[str]:
+        """Take the columns of `x` apart."""
+        if len(widths) == 1:
+            return [x]
+        sizes = self.constant(np.array(widths, dtype=np.int64))
+        return self._add("Split", [x, sizes], len(widths), "", {"axis": 1})
+
+    def join(self, parts: Sequence[str]) -> str:
+        """Lay (rows, ·) tensors side by side."""
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+
+    def smallest(self, x: str, count: int) -> str:
+        """Return the `count` smallest numbers of each row, in ascending order."""
+        wanted = self.constant(np.array([count], dtype=np.int64))
+        return self._add("TopK", [x, wanted], 2, "", {"axis": 1, "largest": 0})[0]
+
     def two_classes(self, positive: str) -> str:
         """Turn an (n, 1) probability of the second class into (n, 2)."""
         one = self.constant(np.ones((1, 1)))
-        return self.add("Concat", self.add("Sub", one, positive), positive, axis=1)
+        both = self.add("Concat", self.add("Sub", one, positive), positive, axis=1)
+        self.positives[both] = positive
+        return both
 
     def tree_sum(self, x: str, trees: Trees, weights: Vector, targets: Vector, width: int) -> str:
         """Add the sum over all trees: (n, width).
@@ -83,56 +124,71 @@ class Graph:
         `weights` and `targets`, (leaves,), say what each leaf, in the order of the nodes, adds
         to which output.
         """
-        leaf = trees.feature < 0
-        inner = np.flatnonzero(~leaf)
-        number = np.where(leaf, np.cumsum(leaf) - 1, np.cumsum(~leaf) - 1)
-        # A tree that is a single leaf gets a node whose branches both lead to it.
-        bare = trees.roots[leaf[trees.roots]]
-        left = np.concatenate([trees.left[inner], bare])
-        right = np.concatenate([trees.right[inner], bare])
-        roots = number[trees.roots]
-        roots[leaf[trees.roots]] = len(inner) + np.arange(len(bare))
-        zeros = np.zeros(len(bare))
-        return self.add(
-            "TreeEnsemble",
-            x,
-            domain="ai.onnx.ml",
-            aggregate_function=1,  # sum
-            post_transform=0,  # none
-            n_targets=width,
-            tree_roots=roots.tolist(),
-            nodes_featureids=_ints(np.concatenate([trees.feature[inner], zeros])),
-            nodes_splits=_tensor(np.concatenate([trees.threshold[inner], zeros]), np.float64),
-            nodes_modes=_tensor(np.zeros(len(left)), np.uint8),  # less or equal
-            nodes_truenodeids=_ints(number[left]),
-            nodes_trueleafs=_ints(leaf[left]),
-            nodes_falsenodeids=_ints(number[right]),
-            nodes_falseleafs=_ints(leaf[right]),
-            nodes_missing_value_tracks_true=_ints(
-                np.concatenate([trees.missing_left[inner], zeros])
-            ),
-            leaf_targetids=_ints(targets),
-            leaf_weights=_tensor(weights, np.float64),
-        )
+        name = self._name()
+        node = tree_node(x, name, trees, weights, targets, width)
+        self._nodes[self.section].append(node)
+        return name
 
     def build(self, output: str, name: str, width: int) -> bytes:
-        """Return the model as bytes, the same for the same calls, `output` renamed to `name`."""
-        self._nodes.append(helper.make_node("Identity", [output], [name]))
-        shape: list[str | int | None] = ["rows", width]
-        result = helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape)
-        graph = helper.make_graph(self._nodes, "assay", self._inputs, [result], self._constants)
+        """Return the file as bytes, the same for the same calls.
+
+        `output`, (rows, width) doubles, is what the model section ends with, called `name`. The
+        file takes the raw columns when there are some, and the matrices otherwise.
+        """
+        self.section = "model"
+        self.rename(output, name)
+        scores = _double(name, width)
+        whole = bool(self._answers)
+        needed = {name, *(answer.name for answer in self._answers)}
+        nodes = self._written(needed)
+        graph = GraphProto(name="assay")
+        graph.initializer.extend(c for c in self._constants.values() if c.name in needed)
+        graph.input.extend(self._columns if whole else self._matrices)
+        graph.output.extend(self._answers if whole else [scores])
+        if whole:
+            graph.value_info.extend([*self._matrices, scores])
         versions = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-        model = helper.make_model(graph, opset_imports=versions, producer_name="assay")
-        model.ir_version = IR_VERSION
-        onnx.checker.check_model(model)
-        content: bytes = model.SerializeToString(deterministic=True)
+        model = ModelProto(ir_version=IR_VERSION, producer_name="assay", opset_import=versions)
+        written = b"".join(field(_GRAPH_NODE, node) for node in nodes)
+        written += graph.SerializeToString(deterministic=True)
+        content: bytes = model.SerializeToString(deterministic=True) + field(_MODEL_GRAPH, written)
+        onnx.checker.check_model(content)
         return content
 
+    def _add(
+        self, operator: str, inputs: Sequence[str], outputs: int, domain: str, attributes: Any
+    ) -> list[str]:
+        node = helper.make_node(operator, inputs, [], domain=domain, **attributes)
+        key = node.SerializeToString(deterministic=True)
+        if key not in self._known:
+            self._known[key] = self._name()
+            node.output.extend(_numbered(self._known[key], outputs))
+            self._nodes[self.section].append(node)
+        return _numbered(self._known[key], outputs)
 
-def _ints(values: Vector) -> list[int]:
-    numbers: list[int] = values.astype(np.int64).tolist()
-    return numbers
+    def _name(self) -> str:
+        self._count += 1
+        return f"{MARK}{self._count}"
+
+    def _written(self, wanted: set[str]) -> list[bytes]:
+        """Return the nodes that `wanted` tensors need as bytes, each named by its section.
+
+        What these nodes need is added to `wanted`.
+        """
+        found = []
+        for section in reversed(SECTIONS):
+            for place, node in reversed([*enumerate(self._nodes[section])]):
+                if wanted.isdisjoint(node.output):
+                    continue
+                wanted.update(node.input)
+                node.name = f"{section}{place}"
+                found.append(packed_node(node))
+        return found[::-1]
 
 
-def _tensor(values: Vector, dtype: type[np.generic]) -> Any:
-    return numpy_helper.from_array(np.ascontiguousarray(values, dtype=dtype))
+def _double(name: str, width: int) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["rows", width])
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}.{place}" for place in range(count)]

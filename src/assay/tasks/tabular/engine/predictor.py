@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,47 +14,94 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.errors import Tampered
+from assay.kernel.executor import cores
 from assay.kernel.family import Predictions
 from assay.records.base import from_json
 from assay.records.fitted import Signature
 from assay.tasks.tabular.encode.encoder import Encoder
-from assay.tasks.tabular.engine.files import ENCODER_FILE, MODEL_FILE, OUTPUT, Encoders
+from assay.tasks.tabular.engine.files import (
+    ENCODER_FILE,
+    MARK,
+    MODEL_FILE,
+    MODEL_SECTION,
+    SCORES,
+    Encoders,
+)
+from assay.tasks.tabular.engine.portable import Portable
+from assay.tasks.tabular.engine.single import RowEncoder
+from assay.tasks.tabular.engine.wire import cut
 
-CHUNK = 4096
-"""Rows that are encoded and predicted at a time: bounds the memory of wide views."""
+CHUNK = 2_500
+"""Rows that are encoded and predicted at a time: bounds the memory of wide views, and so that
+several processors share 10,000 rows evenly."""
+MEMORY, COPIES = 512_000_000, 6
+"""Bytes that all threads together take for their matrices, about and at most; and how many copies
+of its widest matrix a thread holds at a time."""
 
 
 @dataclass(frozen=True)
 class TabularPredictor:
-    """A package of the family, ready to answer."""
+    """A package of the family, ready to answer; safe to ask from several threads at once."""
 
     signature: Signature
     encoders: tuple[Encoder, ...]
+    matrices: tuple[tuple[str, Encoder, str], ...]
+    """The name, the encoder and the view of each input of the model section."""
     session: Any
+    model: bytes
+    """The whole model file, of which the session has the model section."""
 
     def predict(self, frame: pl.DataFrame) -> Predictions:
         """Answer for rows with the columns of the signature, typed as `data.conform` types them.
 
-        Returns (n, classes) probabilities or (n,) numbers; no rows give no answers.
+        Many rows are answered a chunk at a time, on as many processors as memory allows; which
+        thread takes a chunk changes no bit. Returns (n, classes) probabilities or (n,) numbers; no
+        rows give no answers.
         """
-        starts = range(0, max(1, frame.height), CHUNK)
-        values = np.concatenate([self._run(frame.slice(start, CHUNK)) for start in starts])
+        chunks = [frame.slice(start, CHUNK) for start in range(0, max(1, frame.height), CHUNK)]
+        if len(chunks) == 1:
+            values = self._run(frame)
+        else:
+            with ThreadPoolExecutor(min(len(chunks), self._threads)) as pool:
+                values = np.concatenate(list(pool.map(self._run, chunks)))
         classes = self.signature.classes
         return Predictions(values if classes else values[:, 0], classes)
+
+    def row(self, cells: Sequence[object]) -> NDArray[np.float64]:
+        """Answer for one row, its cells in the order of the signature's inputs.
+
+        A number is a float, NaN where missing; a date is whole microseconds since 1970; anything
+        else is as `data.conform` types it. Returns (1, classes) probabilities or a (1,) number.
+        """
+        feeds = {name: encode(cells) for name, encode in self._rows}
+        values: NDArray[np.float64] = self.session.run(None, feeds)[0]
+        return values if self.signature.classes else values[:, 0]
+
+    def portable(self, frame: pl.DataFrame) -> tuple[Predictions, NDArray[np.int64] | None]:
+        """Answer by the whole model file; see `portable.Portable`."""
+        session = open_session(self.model)
+        return Portable(self.signature, self.encoders, session).predict(frame)
+
+    @cached_property
+    def _threads(self) -> int:
+        widths: list[int] = [getattr(e, f"{view}_width") for _, e, view in self.matrices]
+        return min(cores(), max(1, MEMORY // (COPIES * CHUNK * 8 * max(1, *widths))))
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, RowEncoder]]:
+        names = [field.name for field in self.signature.inputs]
+        return [(name, RowEncoder(encoder, view, names)) for name, encoder, view in self.matrices]
 
     def _run(self, rows: pl.DataFrame) -> NDArray[np.float64]:
         if not rows.height:
             return np.zeros((0, len(self.signature.classes) or 1))
-        feeds = {}
-        for wanted in self.session.get_inputs():
-            view, _, number = wanted.name.rpartition("_")
-            feeds[wanted.name] = getattr(self.encoders[int(number)], view)(rows)
-        answer: NDArray[np.float64] = self.session.run([OUTPUT], feeds)[0]
+        feeds = {name: getattr(encoder, view)(rows) for name, encoder, view in self.matrices}
+        answer: NDArray[np.float64] = self.session.run(None, feeds)[0]
         return answer
 
 
 def load(files: Mapping[str, bytes], signature: Signature) -> TabularPredictor:
-    """Return the predictor of these package files; one thread, so that callers decide.
+    """Return the predictor of these package files.
 
     Raises:
         Tampered: a file is missing, or is not what this family writes.
@@ -61,16 +110,31 @@ def load(files: Mapping[str, bytes], signature: Signature) -> TabularPredictor:
     if missing:
         raise Tampered("PACKAGE-INCOMPLETE", f"the package lacks {', '.join(missing)}")
     encoders = from_json(files[ENCODER_FILE], Encoders).encoders
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors only
+    model = files[MODEL_FILE]
     try:
-        session = onnxruntime.InferenceSession(
-            files[MODEL_FILE], options, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(cut(model, MODEL_SECTION, SCORES))
+        matrices = tuple(_matrix(wanted, encoders) for wanted in session.get_inputs())
     except Exception as error:  # ONNX Runtime has no base class of its own
         raise Tampered(
             "PACKAGE-MODEL", f"{MODEL_FILE} cannot be loaded: {error}", where=MODEL_FILE
         ) from error
-    return TabularPredictor(signature, encoders, session)
+    return TabularPredictor(signature, encoders, matrices, session, model)
+
+
+def _matrix(wanted: Any, encoders: Sequence[Encoder]) -> tuple[str, Encoder, str]:
+    """Return what fills an input of the model section; raises where nothing does."""
+    view, _, number = wanted.name.removeprefix(MARK).rpartition("_")
+    encoder = encoders[int(number)]
+    width = getattr(encoder, f"{view}_width")
+    if wanted.shape[1] != width:
+        raise ValueError(f"{wanted.name} has {wanted.shape[1]} columns, its encoder {width}")
+    return wanted.name, encoder, view
+
+
+def open_session(model: bytes) -> Any:
+    """Return an ONNX Runtime session of one thread, so that callers decide."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors only
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
