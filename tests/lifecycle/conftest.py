@@ -23,17 +23,18 @@ from assay.lifecycle.result import RunResult
 from assay.lifecycle.run import run
 from assay.records.event import Event
 from assay.stores.workspace import Workspace, open_workspace
-from assay.tasks.tabular.candidates import candidates
+from assay.tasks.tabular.portfolio.choose import candidates
+from assay.tasks.tabular.portfolio.facts import Facts
 
 PATIENCE = 300
 """Seconds that a process may take on a machine with much else to do."""
 
-_NAMES = {c.kind: c.name for c in reversed(candidates(2, 480, ()))}
+_NAMES = {c.kind: c.name for c in reversed(candidates(Facts(classes=2, rows=480)))}
 LINEAR, BOOSTING = _NAMES["linear"], _NAMES["boosting"]
 
 FAST = f"""
 [budget]
-time = "2s"
+iterations = 1
 only = ["{LINEAR}"]
 """
 

@@ -177,6 +177,16 @@ def test_an_output_that_cannot_be_written_is_refused(finished, rows, tmp_path, c
     assert (said.code, said.codes) == (2, ["DATA-NOT-FOUND"])
 
 
+def test_cells_that_csv_cannot_hold_are_named(finished, rows, tmp_path, cli):
+    file = tmp_path / "new.parquet"
+    rows.with_columns(tags=pl.Series([["a", "b"]] * rows.height)).write_parquet(file)
+    store = finished["binary"].store
+    said = cli("predict", "binary", file, "-o", tmp_path / "a.csv", "--store", store)
+    assert (said.code, said.codes) == (2, ["PREDICT-CELLS"])
+    assert "tags" in said.err
+    assert cli("predict", "binary", file, "-o", tmp_path / "a.parquet", "--store", store).code == 0
+
+
 def test_an_output_that_is_the_input_is_refused(finished, rows, tmp_path, cli):
     file, link = tmp_path / "new.csv", tmp_path / "link.csv"
     rows.write_csv(file)

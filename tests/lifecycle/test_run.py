@@ -133,7 +133,7 @@ def test_every_choice_says_who_made_it(finished):
         e.data["path"]: e.agency for e in finished["binary"].events() if e.kind == "choice.made"
     }
     assert choices["data.target"] == "user"
-    assert choices["budget.time"] == "user"
+    assert choices["budget.iterations"] == "user"
     assert choices["split.test"] == "default"
     assert {"user", "default"} == set(choices.values())
 

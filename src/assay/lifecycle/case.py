@@ -17,7 +17,7 @@ from assay.lifecycle.operate import out_of_fold
 from assay.metrics import Metric
 from assay.metrics.operate import operate
 from assay.package.load import Operated
-from assay.records.fitted import Fitted, Leaderboard
+from assay.records.fitted import Fitted, Leaderboard, Members
 from assay.records.report import Curve
 from assay.records.seal import Seal
 
@@ -26,13 +26,15 @@ from assay.records.seal import Seal
 class Answers:
     """The test rows, their places in the table, and what champion and baseline say of them.
 
-    `test` names the rows; `groups` and `times` (n,) are those of the split's policy.
+    `raw` is the champion before calibration and thresholds, `test` names the rows, `groups` and
+    `times` (n,) are those of the split's policy.
     """
 
     rows: Rows
     index: NDArray[np.int64]
     test: str
     champion: Predictions
+    raw: Predictions
     baseline: Predictions
     groups: NDArray[np.int64] | None
     times: NDArray[np.float64] | None
@@ -52,7 +54,7 @@ def build_case(
     board = take(inputs, "search", Leaderboard)
     operating = fitted.signature.operating
     train = sample(material, material.train_index)
-    known = out_of_fold(board, board.weights, context.store)
+    known = out_of_fold(board, take(inputs, "members", Members), context.store)
     oof = operate(
         operating,
         Predictions(known, material.problem.classes),
@@ -66,7 +68,7 @@ def build_case(
         test=sample(material, given.index),
         train=train,
         champion=given.champion,
-        raw=predictor.scores.predict(given.rows.frame),
+        raw=given.raw,
         baseline=given.baseline,
         oof=oof,
         operating=operating,

@@ -1,64 +1,37 @@
-"""The members of the champion and the best baseline, fitted on all training rows and exported."""
+"""The chosen members exported: what a package serves."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from assay.data.ingest import readings_of
 from assay.data.profile import describe
-from assay.kernel.family import Model, Predictions, Rows
-from assay.kernel.stage import Context, Inputs, Note, take
-from assay.kernel.store import Store
+from assay.kernel.stage import Context, Inputs, take
 from assay.lifecycle.material import Material
-from assay.lifecycle.search import fit_scope
-from assay.metrics.operate import operate
-from assay.records.base import digest
-from assay.records.fitted import (
-    Candidate,
-    Field,
-    Fitted,
-    Leaderboard,
-    Member,
-    Operating,
-    Operation,
-    Trial,
-)
+from assay.lifecycle.trained import export
+from assay.records.fitted import Field, Fitted, Member, Members, Operating, Operation
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import DataSection
-from assay.records.split import Split
-
-MORE_ROWS = 1.2
-"""More iterations for a fit on all rows than early stopping chose on a part of them."""
 
 
 def fit(inputs: Inputs, context: Context) -> Fitted:
-    """Run the stage: each member is remembered on its own, so none is fitted twice."""
+    """Run the stage: the members of the chosen form as the files of a package."""
     start = time.perf_counter()
     material = Material.open(inputs, context.store)
-    board = take(inputs, "search", Leaderboard)
-    train = material.rows(material.train_index)
-    everyone = {trial.candidate.name: trial for trial in (*board.baselines, *board.trials)}
-    seed = take(inputs, "split", Split).seed
-    scope = fit_scope(inputs)
+    chosen = take(inputs, "members", Members)
     operation = take(inputs, "operate", Operation)
-
-    def member(trial: Trial, weight: float) -> Member:
-        return _member(material, context, train, trial, weight, scope, seed)
-
-    members = tuple(member(everyone[name], share) for name, share in board.weights.items())
-    baseline = member(board.baseline, 1.0)
-    models = [(restore(material, context.store, m), m.weight) for m in members]
     snapshot = take(inputs, "snapshot", DataSnapshot)
-    files, signature = material.family.export(
-        models,
-        board.pool,
-        operation.champion,
+    files, signature = export(
+        context,
         material.problem,
+        chosen.members,
+        chosen.pool,
+        operation.champion,
         input_fields(snapshot, material),
     )
     kind = snapshot.column(material.problem.target).type
@@ -70,16 +43,30 @@ def fit(inputs: Inputs, context: Context) -> Fitted:
         operating=operation.champion,
     )
     return Fitted(
-        name=" + ".join(f"{m.weight:.0%} {m.candidate.name}" for m in members)
-        if len(members) > 1
-        else members[0].candidate.name,
-        members=members,
-        baseline=baseline,
+        name=name_of(chosen.members),
+        members=chosen.members,
+        baseline=chosen.baseline,
         signature=signature,
         files={name: context.store.put(data) for name, data in sorted(files.items())},
         seconds=round(time.perf_counter() - start, 3),
         baseline_operating=operation.baseline,
+        pool=chosen.pool,
     )
+
+
+def name_of(members: Sequence[Member]) -> str:
+    """Return the members by name with their shares, the largest first; bags are counted."""
+    weights, bags = dict[str, float](), Counter[str]()
+    for member in members:
+        name = member.candidate.name
+        weights[name] = weights.get(name, 0.0) + member.weight
+        bags[name] += 1
+    called = {name: f"{name} ({n} bags)" if n > 1 else name for name, n in bags.items()}
+    if len(weights) == 1:
+        return next(iter(called.values()))
+    total = sum(weights.values())
+    ranked = sorted(weights, key=lambda name: -weights[name])
+    return " + ".join(f"{weights[name] / total:.0%} {called[name]}" for name in ranked)
 
 
 def _labels(kind: str, classes: tuple[str, ...]) -> Literal["text", "integer", "boolean"]:
@@ -98,25 +85,6 @@ def _interval(problem: Problem, operating: Operating) -> tuple[float, float] | N
     if problem.classes or operating.margin is None:
         return None
     return -operating.margin, operating.margin
-
-
-def restore(material: Material, store: Store, member: Member) -> Model:
-    """Return a fitted member, rebuilt from its stored state."""
-    return material.family.restore(member.candidate, material.problem, store.get(member.state))
-
-
-def blend(models: list[tuple[Model, float]], rows: Rows) -> Predictions:
-    """Return the weighted mean of the members' predictions, each by its own library."""
-    parts = [(model.predict(rows.frame), weight) for model, weight in models]
-    values = np.sum([p.values * weight for p, weight in parts], axis=0)
-    return Predictions(values, parts[0][0].classes)
-
-
-def operated(
-    models: list[tuple[Model, float]], rows: Rows, operating: Operating, problem: Problem
-) -> Predictions:
-    """Return the blend's scores as answers: calibrated, and cut at their threshold."""
-    return operate(operating, blend(models, rows), rows.frame, problem.positive_code)
 
 
 def input_fields(snapshot: DataSnapshot, material: Material) -> tuple[Field, ...]:
@@ -140,42 +108,3 @@ def field_of(column: Column, readings: Mapping[str, str]) -> Field:
         categories=tuple(value for value, _ in column.top) if column.type == "category" else (),
         reading=readings.get(column.name, ""),
     )
-
-
-def rounds_for_all(trial: Trial) -> int | None:
-    """Return the iterations for a fit on all training rows, None where that does not apply."""
-    return max(1, round(float(np.mean(trial.rounds)) * MORE_ROWS)) if trial.rounds else None
-
-
-def _member(
-    material: Material,
-    context: Context,
-    train: Rows,
-    trial: Trial,
-    weight: float,
-    scope: str,
-    seed: int,
-) -> Member:
-    rounds = rounds_for_all(trial)
-    key = digest({"member": scope, "candidate": trial.candidate, "rounds": rounds, "seed": seed})
-    known = context.recall(key, Member)
-    if known is None or not context.store.has(known.state):
-        context.notify(Note("fit", f"{trial.candidate.name} on all training rows"))
-        state = _fit(material, trial.candidate, train, rounds, seed, context.executor.threads)
-        known = Member(
-            candidate=trial.candidate, weight=1.0, rounds=rounds, state=context.store.put(state)
-        )
-        context.remember(key, f"fit:{trial.candidate.name}:all", known)
-    return Member(candidate=known.candidate, weight=weight, rounds=known.rounds, state=known.state)
-
-
-def _fit(
-    material: Material,
-    candidate: Candidate,
-    train: Rows,
-    rounds: int | None,
-    seed: int,
-    threads: int,
-) -> bytes:
-    problem: Problem = material.problem
-    return material.family.fit(candidate, problem, train, None, rounds, seed, threads).state()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from assay.errors import UsageError
@@ -14,7 +15,7 @@ from assay.records.base import AnyRecord
 from assay.records.decision import Decision
 from assay.records.engine import Engine
 from assay.records.event import Event
-from assay.records.fitted import Fitted, Leaderboard
+from assay.records.fitted import Fitted, Leaderboard, Members
 from assay.records.package import Package
 from assay.records.report import Report
 from assay.records.seal import Seal
@@ -138,6 +139,7 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
         test_reads=test_reads(events, report.test) if report else 0,
         actor=entry.actor,
         leaderboard=may("search", Leaderboard),
+        members=may("members", Members),
         fitted=may("fit", Fitted),
         report=report,
         decision=may("judge", Decision),
@@ -155,6 +157,25 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
         ),
     )
     return judged(found, events)
+
+
+def used(events: Iterable[Event], run: str) -> float:
+    """Return the seconds that earlier attempts at a run took, to the last that the ledger has.
+
+    0 after one that came to its end.
+    """
+    total, began, last = 0.0, None, None
+    for event in events:
+        if run not in (event.subject, event.data.get("run")):
+            continue
+        now = datetime.fromisoformat(event.at)
+        if event.kind in (STARTED, RESUMED):
+            total += (last - began).total_seconds() if began and last else 0.0
+            began = now
+        elif event.kind == FINISHED:
+            total, began = 0.0, None
+        last = now
+    return total + ((last - began).total_seconds() if began and last else 0.0)
 
 
 def test_reads(events: Iterable[Event], test: str) -> int:

@@ -20,7 +20,8 @@ from assay.kernel.stage import Context, Inputs, Note, take
 from assay.kernel.store import Store
 from assay.lifecycle.material import Material, read_array
 from assay.metrics.operate import calibrated, group_words
-from assay.records.fitted import Leaderboard, Operating, Operation
+from assay.metrics.pool import pool
+from assay.records.fitted import Leaderboard, Members, Operating, Operation
 from assay.records.snapshot import Problem
 from assay.records.spec import AnswersSection, FairnessSection
 
@@ -40,24 +41,28 @@ def operate(inputs: Inputs, context: Context) -> Operation:
     require_classes(answers, fairness, material.problem)
     group = group_column(fairness, material.problem, material.table)
     found: list[Operating] = []
-    for weights in (board.weights, {board.baseline.candidate.name: 1.0}):
-        context.notify(Note("operate", " + ".join(weights), len(found), 2))
-        values = out_of_fold(board, weights, context.store)
+    for name, values in (
+        ("champion", out_of_fold(board, take(inputs, "members", Members), context.store)),
+        ("baseline", read_array(context.store.get(board.baseline.predictions))),
+    ):
+        context.notify(Note("operate", name, len(found), 2))
         found.append(operating_of(material, values, answers, fairness, group))
     return Operation(champion=found[0], baseline=found[1])
 
 
-def out_of_fold(
-    board: Leaderboard, weights: Mapping[str, float], store: Store
-) -> NDArray[np.float64]:
-    """Return the weighted mean of the trials' predictions of all training rows, (n, k) or (n,).
+def out_of_fold(board: Leaderboard, chosen: Members, store: Store) -> NDArray[np.float64]:
+    """Return the served members' pooled predictions of all training rows, (n, k) or (n,).
 
     NaN where no fold made one.
     """
-    trials = {trial.candidate.name: trial for trial in (*board.baselines, *board.trials)}
-    parts = [read_array(store.get(trials[name].predictions)) * w for name, w in weights.items()]
-    values: NDArray[np.float64] = np.sum(parts, axis=0)
-    return values
+    taught = (chosen.student,) if chosen.student is not None else ()
+    every = (*board.baselines, *board.trials, *taught)
+    trials = {trial.candidate.name: trial for trial in every}
+    parts = [
+        (read_array(store.get(trials[name].predictions)), weight)
+        for name, weight in chosen.weights.items()
+    ]
+    return pool(chosen.pool, parts)
 
 
 def operating_of(

@@ -20,7 +20,7 @@ from assay.package.smoke import example_frame, smoke
 from assay.records.audit import Audit
 from assay.records.base import digest, digest_of, to_json
 from assay.records.engine import Engine
-from assay.records.fitted import Fitted, Leaderboard, Signature
+from assay.records.fitted import Fitted, Leaderboard, Members, Signature
 from assay.records.package import Code, Manifest, Package
 from assay.records.report import Report
 from assay.records.seal import Seal
@@ -105,6 +105,7 @@ def card_view(inputs: Inputs) -> RunView:
         test_reads=0,
         actor="",
         leaderboard=take(inputs, "search", Leaderboard),
+        members=take(inputs, "members", Members),
         fitted=take(inputs, "fit", Fitted),
         report=alone,
         decision=judge(seal.gates, alone, digest(seal)),
@@ -134,7 +135,8 @@ def _code(
 
 def _ask(path: Path) -> None:
     loaded = load(path, allow_code=True)
-    smoke(path, loaded.predictor.predict(example_frame(loaded.predictor.signature.inputs)))
+    example = example_frame(loaded.predictor.signature.inputs)
+    smoke(path, loaded.manifest.family, loaded.predictor.predict(example))
     if loaded.manifest.code is not None:
         # the whole way, so that code which needs a file outside of the package is found now
         Model(path.name, loaded).predict(example_frame(loaded.signature.inputs))

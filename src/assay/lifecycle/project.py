@@ -32,7 +32,7 @@ from assay.records.spec import GateSpec, ProjectSpec, SplitSection
 from assay.spec.load import load as load_spec
 from assay.spec.toml import render
 
-LIBRARIES = ("numpy", "polars")
+LIBRARIES = ("numpy", "optuna", "polars")
 PROPOSED = "project.proposed"
 ONE_VALIDATION_PART = 200_000
 """Rows from which one validation part takes the place of five folds."""

@@ -14,7 +14,7 @@ from assay.evaluate.intervals import estimates
 from assay.kernel.family import Predictions
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.material import Material
-from assay.lifecycle.search import fit_fold
+from assay.lifecycle.search.fold import fit_rows
 from assay.metrics import get
 from assay.records.audit import Audit
 from assay.records.report import Estimate
@@ -85,11 +85,13 @@ def _score(
     answers: list[NDArray[np.float64]] = []
     for fold in part.folds:
         train, valid = (part.rows(_some(index, seed)) for index in part.fold(fold))
-        _, _, values, *_ = fit_fold(candidate, fold, problem, train, valid, part.ordered, seed, 1)
-        if values is None:
+        answer = fit_rows(
+            candidate, problem, train, valid, ordered=part.ordered, seed=seed, threads=1
+        )
+        if answer.values is None:
             return None
         truths.append(valid.truth)
-        answers.append(values)
+        answers.append(answer.values)
     predictions = Predictions(np.concatenate(answers), problem.classes)
     metric = get(problem.primary)
     return estimates(

@@ -103,6 +103,7 @@ class RunResult:
             },
             "audit": [plain(finding) for finding in view.audit.findings],
             **self._models(),
+            **self._searched(),
             "seconds": {
                 "total": view.seconds,
                 **{stage.name: stage.seconds for stage in view.stages},
@@ -110,6 +111,21 @@ class RunResult:
             "peak_rss_mb": self.entry.data.get("peak_rss_mb", 0),
             "test_reads": view.test_reads,
             **self._judgement(),
+        }
+
+    def _searched(self) -> dict[str, Any]:
+        """Return how the search went, and the forms that the champion could take."""
+        board, members = self.view.leaderboard, self.view.members
+        keys = ("metric", "score", "weights", "pool", "steps", "bags", "iterations", "stopped_by")
+        return {
+            "search": {key: plain(getattr(board, key)) for key in (*keys, "seconds")}
+            if board
+            else None,
+            "serves": {
+                key: plain(getattr(members, key)) for key in ("weights", "pool", "shapes", "why")
+            }
+            if members
+            else None,
         }
 
     def _judgement(self) -> dict[str, Any]:
@@ -218,8 +234,12 @@ def _entry(trial: Trial) -> dict[str, Any]:
         "kind": trial.candidate.kind,
         "status": trial.status,
         "score": trial.score,
+        "low": trial.low,
+        "high": trial.high,
         "scores": list(trial.scores),
+        "rows": trial.rows,
         "seconds": trial.seconds,
+        "at": trial.at,
         "note": trial.note,
     }
 

@@ -9,20 +9,23 @@ from typing import Any
 
 from assay.errors import AssayError, UsageError
 from assay.kernel import run as loop
-from assay.kernel.executor import Executor, LocalProcesses, Serial, cores
+from assay.kernel.executor import Executor, LocalProcesses, Serial, cores, peak_rss_mb
+from assay.kernel.plugins import load_family
 from assay.kernel.stage import Context, Note, take
 from assay.kernel.store import get_record, put_record
-from assay.kernel.wrap import peak_rss_mb
 from assay.lifecycle import history
 from assay.lifecycle.project import Prepared, as_overrides, prepare
 from assay.lifecycle.quarantine import suspects
 from assay.lifecycle.result import RunResult
+from assay.lifecycle.search.course import LAG
+from assay.lifecycle.search.plan import workers_for
 from assay.lifecycle.stages import CHECKS, STAGES, package_there
 from assay.records.audit import Audit
 from assay.records.base import digest
 from assay.records.decision import Decision
 from assay.records.package import Package
-from assay.records.spec import Agency
+from assay.records.snapshot import DataSnapshot
+from assay.records.spec import Agency, BudgetSection
 from assay.registry.change import register
 from assay.spec.load import load as load_spec
 from assay.spec.toml import render
@@ -30,6 +33,8 @@ from assay.stores.workspace import Workspace, default_location, open_workspace
 
 PROCESSES_FROM = 15_000
 """Rows from which worker processes pay for their start-up."""
+PROCESSES_SECONDS = 15.0
+"""A search among all candidates with so much time pays for them on any table."""
 
 Notify = Callable[[Note], None]
 
@@ -69,7 +74,7 @@ def run(
     lock = f"run-{digest(str(file.resolve()))[:12]}"
     waiting = workspace.lock(lock, lambda text: notify(Note("wait", text)))
     with waiting, workspace.session():
-        start = time.perf_counter()
+        start = time.monotonic()
         prepared = prepare(file, overrides, context)
         if quarantine:
             prepared = _without_suspects(prepared, file, overrides, context)
@@ -145,21 +150,30 @@ def project_file(project: str | Path) -> Path:
     return file
 
 
-def choose_executor(rows: int) -> Executor:
-    """Return worker processes for tables where they pay, else this process.
+def choose_executor(snapshot: DataSnapshot, budget: BudgetSection) -> Executor:
+    """Return worker processes where they pay, as many as the memory holds, else this process.
 
     One thread each: on small tables a second one wins little, and LightGBM's threads wait for
-    each other in a spin, so that one busy core more makes a fit fifty times slower.
+    each other in a spin, so that one busy core more makes a fit fifty times slower. A worker can be
+    ended in the middle of a fit, which keeps the time of large ones.
     """
-    if rows >= PROCESSES_FROM and cores() > 1:
-        return LocalProcesses()
-    return Serial(threads=1)
+    patient = cores() > 1 and not budget.only and (budget.seconds or 0.0) >= PROCESSES_SECONDS
+    if snapshot.rows < PROCESSES_FROM and not patient:
+        return Serial(threads=1)
+    most = min(cores(), LAG)
+    workers = workers_for(snapshot.rows, len(snapshot.columns), budget.memory, most)
+    return LocalProcesses(workers, threads=1)
 
 
 def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, start: float) -> None:
     """Start or resume, run the stages, and write how it ended; `start` is when reading began."""
-    reading = time.perf_counter() - start
-    context.executor = choose_executor(prepared.snapshot.rows)
+    reading = time.monotonic() - start
+    budget = prepared.spec.budget
+    if budget.seconds is not None:
+        used = history.used(context.ledger.read(), prepared.run)
+        context.deadline = start + budget.seconds - used
+    context.executor = choose_executor(prepared.snapshot, budget)
+    context.executor.warm(load_family(prepared.problem.family).capabilities.trainer)
     given = {name: put_record(context.store, r) for name, r in prepared.given().items()}
     if entry is None:
         write_choices(prepared, context)
@@ -184,10 +198,12 @@ def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, st
             status="failed",
             code=error.code,
             reason=error.message,
-            seconds=round(time.perf_counter() - start, 3),
+            seconds=round(time.monotonic() - start, 3),
         )
         raise
-    conclude(progress, context, time.perf_counter() - start, reading)
+    finally:
+        context.executor.stop()
+    conclude(progress, context, time.monotonic() - start, reading)
 
 
 def conclude(progress: loop.Progress, context: Context, seconds: float, reading: float) -> None:
@@ -206,7 +222,7 @@ def conclude(progress: loop.Progress, context: Context, seconds: float, reading:
         records={name: digest(progress.records[name]) for name in progress.outcomes},
         stages=[["data", round(reading, 3), False], *_times(progress)],
         seconds=round(seconds, 3),
-        peak_rss_mb=round(peak_rss_mb(), 1),
+        peak_rss_mb=round(peak_rss_mb() + context.executor.peak_mb(), 1),
     )
 
 

@@ -13,6 +13,7 @@ from assay.lifecycle.examine import evaluate
 from assay.lifecycle.fit import fit
 from assay.lifecycle.learning import learning
 from assay.lifecycle.material import TEST, read_parts, target_codes, write_parts
+from assay.lifecycle.members import members
 from assay.lifecycle.operate import group_column, operate, require_classes
 from assay.lifecycle.pack import package
 from assay.lifecycle.search import search
@@ -20,7 +21,7 @@ from assay.lifecycle.weigh import weigh
 from assay.records.audit import Audit
 from assay.records.base import Record, digest
 from assay.records.decision import Decision
-from assay.records.fitted import Fitted, Leaderboard, Operation, Weighting
+from assay.records.fitted import Fitted, Leaderboard, Members, Operation, Weighting
 from assay.records.package import Package
 from assay.records.report import Curve, Report
 from assay.records.seal import Seal
@@ -127,7 +128,7 @@ STAGES = (
         "search",
         "Baselines and candidates",
         Leaderboard,
-        ("problem", "snapshot", "split", "weigh", "engine", "spec.budget"),
+        ("problem", "snapshot", "split", "weigh", "engine", "spec.split", "spec.budget"),
         search,
     ),
     Stage(
@@ -138,26 +139,33 @@ STAGES = (
         learning,
     ),
     Stage(
+        "members",
+        "Members on all training rows",
+        Members,
+        ("search", "problem", "snapshot", "split", "weigh", "engine", "seal"),
+        members,
+    ),
+    Stage(
         "operate",
         "Calibration and threshold, out of fold",
         Operation,
-        ("search", "problem", "snapshot", "split", "engine", "spec.answers", "spec.fairness"),
+        (
+            "search",
+            "members",
+            "problem",
+            "snapshot",
+            "split",
+            "engine",
+            "spec.answers",
+            "spec.fairness",
+        ),
         operate,
     ),
     Stage(
         "fit",
-        "Champion on all training rows",
+        "Export of the champion",
         Fitted,
-        (
-            "search",
-            "operate",
-            "problem",
-            "snapshot",
-            "split",
-            "weigh",
-            "engine",
-            "spec.data",
-        ),
+        ("members", "operate", "problem", "snapshot", "split", "engine", "spec.data"),
         fit,
     ),
     Stage(
@@ -166,6 +174,7 @@ STAGES = (
         Report,
         (
             "search",
+            "members",
             "fit",
             "learning",
             "problem",
@@ -192,6 +201,7 @@ STAGES = (
             "seal",
             "engine",
             "search",
+            "members",
             "fit",
             "evaluate",
         ),

@@ -13,13 +13,13 @@ from assay.errors import Tampered
 from assay.kernel import run as loop
 from assay.kernel.ledger import verify_chain
 from assay.kernel.stage import Context, Note, take
-from assay.kernel.store import Store, get_record
+from assay.kernel.store import Store, get_record, put_record
 from assay.lifecycle import history
 from assay.lifecycle.predict import package_path
 from assay.lifecycle.run import Notify, choose_executor
 from assay.lifecycle.stages import STAGES
 from assay.package.manifest import MANIFEST, read_files
-from assay.records.base import Record
+from assay.records.base import Record, digest
 from assay.records.engine import Engine
 from assay.records.fitted import Leaderboard
 from assay.records.package import Package
@@ -55,7 +55,6 @@ GIVEN: dict[str, type[Record]] = {
     "seal": Seal,
     "engine": Engine,
 }
-NO_LIMIT = 1e9
 
 
 @dataclass
@@ -165,12 +164,15 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
     """Run the stages again in an empty store, as far as the first run came, and compare."""
     given = _given(workspace.store, entry)
     board = get_record(workspace.store, entry.data["records"]["search"], Leaderboard)
-    tried = tuple(t.candidate.name for t in board.trials if t.status == "done")
-    given["spec.budget"] = BudgetSection(time=NO_LIMIT if tried else 0.0, only=tried)
+    budget = msgspec.structs.replace(
+        take(given, "spec.budget", BudgetSection), repeat=digest(board)
+    )
+    given["spec.budget"] = budget
     snapshot = take(given, "snapshot", DataSnapshot)
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = open_workspace(folder)
         _copy(snapshot.table, workspace.store, again.store)
+        put_record(again.store, board)
         context = Context(
             again.store,
             again.ledger,
@@ -178,9 +180,12 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
             project=Path(entry.folder),
             run=entry.run,
             notify=lambda note: notify(Note(note.stage, note.text, note.done, note.total)),
-            executor=choose_executor(snapshot.rows),
+            executor=choose_executor(snapshot, budget),
         )
-        records = loop.run(STAGES, given, context).records
+        try:
+            records = loop.run(STAGES, given, context).records
+        finally:
+            context.executor.stop()
         before = get_record(workspace.store, entry.data["records"]["evaluate"], Report)
         Context(workspace.store, workspace.ledger, workspace.root).append(
             "test.read",
@@ -228,5 +233,5 @@ def _compare(
     return result
 
 
-def _copy(digest: str, source: Store, target: Store) -> None:
-    target.put(source.get(digest))
+def _copy(name: str, source: Store, target: Store) -> None:
+    target.put(source.get(name))

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression, minimize_scalar
 from scipy.special import expit
 
+from assay.kernel.loader import load
 from assay.metrics.operate import calibrated, log_odds, tempered
 from assay.metrics.weighted import SMALLEST
 from assay.records.fitted import Operating
@@ -28,7 +28,10 @@ DOUBTS, LEAST = 2.0, 1e-3
 PARTS = 5
 MOST_CELLS = 2_000_000
 """A temperature is fitted on at most so many probabilities: it is one number."""
-_STEPS = 50
+_STEPS, SHORTEST = 50, 1e-6
+# Its import takes a third of a second, which many runs can do without.
+_LOWEST = "scipy.optimize:minimize_scalar"
+_RISING = "scipy.optimize:isotonic_regression"
 
 
 def choose_repair(
@@ -134,11 +137,11 @@ def _platt(values: Floats, truth: Codes, positive_code: int) -> dict[str, Any]:
         p = expit(design @ line)
         gradient = design.T @ (p - target)
         curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-12 * np.eye(2)
-        step, length = np.linalg.solve(curvature, gradient), 1.0
-        while loss(line - length * step) > loss(line) and length > 1e-6:
+        step, length, before = np.linalg.solve(curvature, gradient), 1.0, loss(line)
+        while loss(line - length * step) > before and length > SHORTEST:
             length /= 2
         line = line - length * step
-        if np.abs(length * step).max() < 1e-10:
+        if length <= SHORTEST or np.abs(length * step).max() < 1e-10:
             break
     return {"params": (float(line[0]), float(line[1]))}
 
@@ -151,7 +154,7 @@ def _temperature(values: Floats, truth: Codes, _: int) -> dict[str, Any]:
     def loss(power: float) -> float:
         return float(_surprise(tempered(some, float(np.exp(power))), right).mean())
 
-    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-4})
+    found = load(_LOWEST)(loss, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-4})
     return {"params": (float(np.exp(found.x)),)}
 
 
@@ -168,7 +171,7 @@ def _isotonic(values: Floats, truth: Codes, _: int) -> dict[str, Any]:
 def _knots(score: Floats, hit: NDArray[np.bool_]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     known, place, count = np.unique(score, return_inverse=True, return_counts=True)
     share = np.bincount(place, hit) / count
-    steps = isotonic_regression(share, weights=count)
+    steps = load(_RISING)(share, weights=count)
     sizes = np.add.reduceat(count, steps.blocks[:-1])
     middle = np.add.reduceat(known * count, steps.blocks[:-1]) / sizes
     level = steps.x[steps.blocks[:-1]]

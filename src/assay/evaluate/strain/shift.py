@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from assay.kernel.family import Predictions
+from assay.kernel.loader import load
 from assay.metrics import Metric
 from assay.metrics.base import Truth
 from assay.metrics.weighted import Rows, Weighted
@@ -24,6 +24,7 @@ MAIN_COLUMNS = 3
 STEEPEST = 60.0
 FEWEST = 50
 REPLICATES = 400
+_ROOT = "scipy.optimize:brentq"  # loaded on first use: its import takes a while
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def tilt(place: Floats, by: float) -> Floats:
 
     if not place.any() or missed(STEEPEST) < 0:
         return weights(STEEPEST if place.any() else 0.0)
-    return weights(float(brentq(missed, 0.0, STEEPEST, xtol=1e-6)))
+    return weights(float(load(_ROOT)(missed, 0.0, STEEPEST, xtol=1e-6)))
 
 
 def along_with(frame: pl.DataFrame, answers: Predictions) -> list[str]:
