@@ -8,14 +8,17 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from assay.kernel.stage import Note
 from assay.lifecycle.run import Notify
@@ -29,6 +32,9 @@ COLOURS = {
     "warning": "yellow",
     "note": "cyan",
 }
+
+QUIET = 15.0
+"""Seconds after which a stage that takes long says what it is doing, where there is no terminal."""
 
 LAST = 24
 """Characters that the last column of a table keeps on any terminal."""
@@ -90,7 +96,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str =
 
 @contextmanager
 def progress(console: Console) -> Iterator[Notify]:
-    """Show the notes of a run: a live line on a terminal, one line a stage elsewhere."""
+    """Show the notes of a run: live on a terminal; elsewhere a line a stage, a long one more."""
     if console.is_terminal:
         bars = Progress(
             SpinnerColumn(),
@@ -98,20 +104,42 @@ def progress(console: Console) -> Iterator[Notify]:
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
             console=console,
-            transient=True,
         )
-        with bars:
-            task = bars.add_task("", total=None)
+        task, words = (
+            bars.add_task("", total=None),
+            Text(style="dim", overflow="fold", no_wrap=False),
+        )
+        # the words get a line of their own, so that a narrow terminal shows all of them
+        with Live(Group(bars, words), console=console, transient=True):
 
             def live(note: Note) -> None:
                 _finished(console, note)
                 total = note.total if note.seconds is None and note.total > 1 else None
-                text = f"[bold]{note.stage}[/bold] {escape(note.text)}"
-                bars.update(task, description=text, completed=note.done, total=total)
+                bars.update(
+                    task, description=f"[bold]{note.stage}[/bold]", completed=note.done, total=total
+                )
+                words.plain = f"  {note.text}"
 
             yield live
     else:
-        yield lambda note: _finished(console, note)
+        yield _Log(console).take
+
+
+class _Log:
+    """Prints the stages that end; while one takes long, now and then what it is doing."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.said = console, time.monotonic()
+
+    def take(self, note: Note) -> None:
+        """Print a note, or let it pass."""
+        now = time.monotonic()
+        _finished(self.console, note)
+        if note.seconds is not None:
+            self.said = now
+        elif now - self.said >= QUIET:
+            self.said = now
+            self.console.print(f"    [dim]{note.stage}: {escape(note.text)}[/dim]")
 
 
 def _finished(console: Console, note: Note) -> None:

@@ -15,7 +15,11 @@ from assay.lifecycle.run import run
 def _configure(parser: argparse.ArgumentParser) -> None:
     add_project(parser)
     parser.add_argument(
-        "--budget", metavar="TIME", type=_time, help="how long the search may fit: 60, 60s, 2m"
+        "--budget",
+        metavar="TIME",
+        type=_time,
+        help="how long the whole run may take: 60, 60s, 2m (budget.iterations and budget.memory "
+        "are set by --set)",
     )
     parser.add_argument(
         "--quarantine",
@@ -60,7 +64,9 @@ interrupted; a finished run is shown as it is.""",
     examples="""\
 examples:
   assay run                            the project in this folder
-  assay run churn --budget 2m          search longer
+  assay run churn --budget 2m          search longer: the whole run takes two minutes
+  assay run churn --set budget.iterations=40    try 40 candidates, the same ones every time
+  assay run churn --budget 5m --set budget.memory=4GB
   assay run churn --set gates.0.at_least=0.85 --json
   assay run churn --quarantine         without the columns that give the answer away
 """,

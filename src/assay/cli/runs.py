@@ -12,15 +12,23 @@ from assay.cli.command import Command
 from assay.cli.console import console_for, table
 from assay.cli.verdict import (
     estimate,
+    models_of,
     print_findings,
     print_judgement,
     print_next,
     print_verdict,
     relative,
+    tried,
 )
 from assay.lifecycle.result import RunResult, list_runs, open_run
 from assay.metrics import get
 from assay.records.fitted import Leaderboard
+from assay.report.searched import parted, trial_rows
+from assay.report.text import cut, plural
+from assay.report.view import RunView
+
+NAME = 40
+"""Characters of a champion's name in a table; an ensemble has a long one."""
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +60,11 @@ def _show(args: argparse.Namespace) -> tuple[int, Any]:
         console.print()
         print_findings(console, view.audit)
     if view.leaderboard is not None:
+        rows, more = _trials(view, view.leaderboard)
         title = f"\nOut-of-fold {view.leaderboard.metric}"
-        headers = ("candidate", "score", "weight", "fitting", "")
-        console.print(table(headers, _trials(view.leaderboard), title))
+        console.print(table(("candidate", "score", "weight", "fitting", ""), rows, title))
+        if more:
+            console.print(f"[dim]{more}[/dim]")
     if view.report is not None:
         names = list(view.report.champion.metrics)
         champion, baseline = view.report.champion.metrics, view.report.baseline.metrics
@@ -67,19 +77,20 @@ def _show(args: argparse.Namespace) -> tuple[int, Any]:
     return 0, result.to_dict()
 
 
-def _trials(board: Leaderboard) -> list[tuple[str, ...]]:
-    show = get(board.metric).format
-    even = sum(round(100 * weight) for weight in board.weights.values()) == 100
-    return [
+def _trials(view: RunView, board: Leaderboard) -> tuple[list[tuple[str, ...]], str]:
+    """Return the rows of the leaderboard that matter most, and what is said of the others."""
+    first, more = parted(trial_rows(board, view.members))
+    rows: list[tuple[str, ...]] = [
         (
-            t.candidate.name,
-            "-" if t.score is None else show(t.score),
-            f"{board.weights.get(t.candidate.name, 0):.{0 if even else 1}%}",
-            f"{t.seconds:.1f} s",
-            t.note or t.status,
+            row.name,
+            f"{row.score} [{row.interval.replace(' to ', ', ')}]" if row.interval else row.score,
+            row.weight or "-",
+            row.seconds,
+            "baseline" if row.baseline else row.note,
         )
-        for t in (*board.trials, *board.baselines)
+        for row in first
     ]
+    return rows, f"and {plural(len(more), 'more candidate')}: assay report" if more else ""
 
 
 def _compare(args: argparse.Namespace) -> tuple[int, Any]:
@@ -91,6 +102,8 @@ def _compare(args: argparse.Namespace) -> tuple[int, Any]:
         ("data", a.view.snapshot.content[:12], b.view.snapshot.content[:12], ""),
         ("split", _split(a), _split(b), ""),
         ("champion", _champion(a), _champion(b), ""),
+        ("search", tried(a.view), tried(b.view), ""),
+        ("serves", models_of(a.view), models_of(b.view), ""),
     ]
     gates = _gates(a), _gates(b)
     facts += [
@@ -133,7 +146,7 @@ def _split(result: RunResult) -> str:
 
 
 def _champion(result: RunResult) -> str:
-    return result.view.report.champion.name if result.view.report else "none"
+    return cut(result.view.report.champion.name, NAME) if result.view.report else "none"
 
 
 def _configure_compare(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
@@ -21,15 +21,19 @@ from assay.lifecycle.result import RunResult
 from assay.metrics import get
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
+from assay.records.fitted import Member
 from assay.records.report import Estimate, Report, Scores
-from assay.report.figures import untold
+from assay.report.figures import milliseconds, untold
 from assay.report.hypothesis import why
-from assay.report.text import cut, plural
+from assay.report.searched import begun, ended
+from assay.report.text import cut, duration, plural, size
 from assay.report.view import RunView
 
 EVIDENCE_ROWS = 6
 GATE_INDENT = 13
 INDENT = 11
+LONGEST = 80
+"""Characters of a name in a line; an ensemble has a long one."""
 
 
 def print_verdict(console: Console, result: RunResult, report: Path | None) -> None:
@@ -202,6 +206,12 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
             gain = view.report.comparison.difference
             yield "gain", f"{estimate(view.seal.primary, gain)} on the same rows, more is better"
         yield from _judged(view.report)
+    if view.leaderboard is not None:
+        yield "search", escape(searched(view))
+    if view.fitted is not None:
+        yield "serves", escape(served(view))
+        if view.members is not None and view.members.why:
+            yield "", escape(view.members.why)
     for gate in view.decision.gates if view.decision else ():
         yield "gate", _gate(gate)
         if gate.name.endswith(" slice") and not untold(gate):
@@ -223,6 +233,42 @@ def _facts(result: RunResult) -> Iterator[tuple[str, str]]:
         yield "model", f"{escape(view.version.name)}@{view.version.version}{alias}"
 
 
+def searched(view: RunView) -> str:
+    """Say how many candidates were tried, in what time, and what ended the search."""
+    return f"{tried(view)}, stopped {ended(view)}" if view.leaderboard else "none"
+
+
+def tried(view: RunView) -> str:
+    """Say how many candidates were tried, in what time."""
+    board = view.leaderboard
+    if board is None:
+        return "none"
+    return f"{plural(sum(map(begun, board.trials)), 'candidate')} in {duration(board.seconds)}"
+
+
+def served(view: RunView) -> str:
+    """Say how many models answer, how they mix, how fast they are and how large."""
+    if view.fitted is None:
+        return "nothing"
+    found = [models_of(view)]
+    if len({member.candidate.name for member in view.fitted.members}) > 1:
+        found.append(
+            {"linear": "weighted mean", "log": "log-probabilities weighted"}[view.fitted.pool.scale]
+        )
+    if view.report is not None and "p99" in view.report.latency_ms:
+        found.append(f"{milliseconds(view.report.latency_ms['p99'].value)} a row (p99)")
+    if view.report is not None:
+        found.append(size(view.report.package_bytes))
+    return ", ".join(found)
+
+
+def models_of(view: RunView) -> str:
+    """Say how many candidates answer together, and how many models stand behind them."""
+    fitted: Sequence[Member] = view.fitted.members if view.fitted else ()
+    names, models = {member.candidate.name for member in fitted}, plural(len(fitted), "model")
+    return f"{len(names)} members ({models})" if 1 < len(names) < len(fitted) else models
+
+
 def _judged(report: Report) -> Iterator[tuple[str, str]]:
     """Say what the examinations found, and how often the test rows were read."""
     concerns = [
@@ -242,7 +288,8 @@ def _judged(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _scores(scores: Scores, primary: str) -> str:
-    return f"{escape(scores.name)}: {primary} {estimate(primary, scores.metrics[primary])}"
+    name = escape(cut(scores.name, LONGEST))
+    return f"{name}: {primary} {estimate(primary, scores.metrics[primary])}"
 
 
 def _gate(gate: GateResult) -> str:

@@ -6,6 +6,8 @@ same data and seed. So neither card holds a time, a duration, a run, a path or a
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,10 +16,13 @@ from assay.records.decision import Decision
 from assay.records.fitted import Field, Fitted
 from assay.records.report import Report
 from assay.records.spec import GateSpec
-from assay.report import described, figures, html, judged, text, words
+from assay.report import described, figures, html, judged, searched, text, words
+from assay.report.course import chosen_shape
 from assay.report.view import RunView
 
 MOST_INPUTS = 200
+ONNX = "model.onnx"
+"""A model file under this name takes raw columns and gives the answer."""
 
 _CARDS = Environment(
     loader=PackageLoader("assay.report"),
@@ -39,6 +44,8 @@ def model_card(view: RunView) -> str:
         "model": _model(view, view.fitted) if view.fitted else [("Model", "none was trained")],
         "inputs": [_input(field) for field in fields[:MOST_INPUTS]],
         "inputs_left": max(len(fields) - MOST_INPUTS, 0),
+        "onnx": view.fitted is not None and ONNX in view.fitted.files,
+        "words": any(field.type == "text" for field in fields),
         "rows": text.plural(view.report.rows, "test row") if view.report else "",
         "results": _results(view, view.report) if view.report else [],
         "paired": words.paired(view.report.comparison) if view.report else "",
@@ -93,9 +100,7 @@ def _model(view: RunView, fitted: Fitted) -> list[tuple[str, str]]:
         facts.append(
             ("Positive class", signature.positive + (f" ({share} of the rows)" if share else ""))
         )
-    members = ", ".join(
-        f"{text.cut(m.candidate.name)} ({text.percent(m.weight)})" for m in fitted.members
-    )
+    members = ", ".join(_members(fitted))
     if signature.interval is not None:
         low, high = (text.number(end) for end in signature.interval)
         held = text.percent(signature.operating.coverage)
@@ -103,9 +108,46 @@ def _model(view: RunView, fitted: Fitted) -> list[tuple[str, str]]:
     return [
         *facts,
         ("Members", members),
+        *_pooled(fitted),
+        *_size(view),
         ("Baseline", fitted.baseline.candidate.name),
         ("Headline metric", _primary(view)),
     ]
+
+
+def _members(fitted: Fitted) -> Iterator[str]:
+    """Yield each candidate once, with its weight and how many models stand behind it."""
+    weights, models = dict[str, float](), Counter[str]()
+    for member in fitted.members:
+        name = member.candidate.name
+        weights[name] = weights.get(name, 0.0) + member.weight
+        models[name] += 1
+    for name, weight in weights.items():
+        several = f", {models[name]} models" if models[name] > 1 else ""
+        yield f"{text.cut(name)} ({searched.weight_text(weight, fitted.pool)}{several})"
+
+
+def _pooled(fitted: Fitted) -> list[tuple[str, str]]:
+    """Say how the answers of several models become one."""
+    if len(fitted.members) == 1:
+        return []
+    said = {
+        "linear": "the answer is the weighted mean of the members' answers",
+        "log": "the logarithms of the members' probabilities are added up, each times its weight, "
+        "and made probabilities again",
+    }
+    seeds = len({m.candidate.name for m in fitted.members}) < len(fitted.members)
+    more = "; models of one member differ by their seed and count alike" if seeds else ""
+    return [("Together", said[fitted.pool.scale] + more)]
+
+
+def _size(view: RunView) -> list[tuple[str, str]]:
+    """Return the size of the model's files; how fast it is depends on the machine."""
+    chosen = chosen_shape(view.members) if view.members else None
+    if view.members is None or chosen is None:
+        return []
+    size = text.size(view.members.shapes[chosen].bytes)
+    return [("Size", f"{size}; the run report says how fast it answers, on which machine")]
 
 
 def _primary(view: RunView) -> str:

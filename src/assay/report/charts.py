@@ -8,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
 from assay.report.text import cut, harmless, number
 
 WIDTH, HEIGHT = 360.0, 270.0
-LEFT, RIGHT, TOP, BOTTOM = 60.0, 350.0, 10.0, 226.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 350.0, 10.0, 226.0
 """The plotting area. 360 units wide, so that 12.5-unit text stays legible on a phone."""
 
 LAYERS = 8
+FEWEST_NAMES, MOST_NAMES = 3, 6
+"""Names on an axis of logarithms."""
 
 Point = tuple[float, float]
 
@@ -131,12 +134,28 @@ class Plot:
                 d = "".join(steps[part::LAYERS])
                 self.marks.append(tag("path", d=d, class_=f"cloud {style}"))
 
-    def dot(self, x: float, y: float, hover: str, style: str) -> None:
+    def dot(self, x: float, y: float, hover: str, style: str, size: float = 4.0) -> None:
         """Draw one dot that says its numbers when pointed at."""
         cx, cy = self.at(x, y)
         self.marks.append(
-            tag("circle", tag("title", hover), cx=cx, cy=cy, r=4.0, class_=f"dot {style}")
+            tag("circle", tag("title", hover), cx=cx, cy=cy, r=size, class_=f"dot {style}")
         )
+
+    def word(self, x: float, y: float, text: str) -> None:
+        """Write a word above a point, on the side of it that has room."""
+        cx, cy = self.at(x, y)
+        late = cx > (LEFT + RIGHT) / 2
+        self.marks.append(
+            tag(
+                "text", text, x=cx - 9 if late else cx + 9, y=max(cy - 8, TOP + 10),
+                class_="label end" if late else "label",
+            )
+        )  # fmt: skip
+
+    def steps(self, xs: Sequence[float], ys: Sequence[float], style: str) -> None:
+        """Draw a line that stays level up to the next point and jumps there."""
+        across = [x for x in xs for _ in (0, 1)][1:]
+        self.line([*across, self.x[1]], [y for y in ys for _ in (0, 1)], style)
 
     def whisker(self, x: float, low: float, high: float, style: str) -> None:
         """Draw an upright interval."""
@@ -163,11 +182,11 @@ class Plot:
         )  # fmt: skip
 
     def _axes(self) -> Iterable[Markup]:
-        for value in ticks(*self.y):
+        for value, name in names(ticks(*self.y)).items():
             y = self.to_y(value)
             yield tag("line", x1=LEFT, x2=RIGHT, y1=y, y2=y, class_="grid")
-            yield tag("text", tick(value), x=LEFT - 6, y=y + 4, class_="end")
-        below = self.x_names or {value: tick(value) for value in ticks(*self.x)}
+            yield tag("text", name, x=LEFT - 6, y=y + 4, class_="end")
+        below = self.x_names or names(ticks(*self.x))
         for value, name in below.items():
             yield tag("text", name, x=self.to_x(value), y=BOTTOM + 17, class_="middle")
         middle = (LEFT + RIGHT) / 2
@@ -179,12 +198,34 @@ class Plot:
         )  # fmt: skip
 
 
-def tick(value: float) -> str:
+def names(values: Sequence[float]) -> dict[float, str]:
+    """Return the ticks with their texts, with as many digits as they need."""
+    gap = min((abs(b - a) for a, b in pairwise(values)), default=math.inf)
+    for digits in range(3, 7):
+        if all(abs(float(f"{value:.{digits}g}") - value) <= gap / 50 for value in values):
+            break
+    return {value: tick(value, digits) for value in values}
+
+
+def log_names(low: float, high: float) -> dict[float, str]:
+    """Return names for an axis of logarithms (to ten) from `low` to `high`, few and round."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    for digits in ((1,), (1, 3), (1, 2, 5)):
+        found = [math.log10(d * 10.0**power) for power in powers for d in digits]
+        inside = [at for at in found if low <= at <= high]
+        if len(inside) >= FEWEST_NAMES:
+            break
+    inside = inside if len(inside) > 1 else [low, high]
+    every = -(-len(inside) // MOST_NAMES)
+    return {at: tick(10.0**at) for at in inside[::every]}
+
+
+def tick(value: float, digits: int = 3) -> str:
     """Return a tick's number in few characters: 0.25, 20k, 1.5M."""
     value = 0.0 if abs(value) < 1e-12 else value
     for limit, letter in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= limit:
             divisor = 1e3 if letter == "k" else limit
-            return f"{value / divisor:.3g}{letter}".replace("-", "−")
-    text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+            return f"{value / divisor:.{digits}g}{letter}".replace("-", "−")
+    text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
     return text.replace("-", "−")

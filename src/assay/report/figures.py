@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from assay.metrics import METRICS
 from assay.records.decision import GateResult
 from assay.records.report import Estimate
@@ -42,8 +44,23 @@ def direction(name: str) -> str:
 
 def value(name: str, amount: float) -> str:
     """Return a metric's value with its digits and unit."""
+    if name in METRICS and METRICS[name].unit == "ms" and amount >= 0:
+        return milliseconds(amount)
     text = METRICS[name].format(amount) if name in METRICS else number(amount)
     return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def fine(name: str, amount: float) -> str:
+    """Return a metric's value with a digit more, to tell close candidates apart."""
+    plain = name in METRICS and not METRICS[name].unit
+    text = f"{amount:,.{METRICS[name].digits + 1}f}" if plain else value(name, amount)
+    return text.replace("-", "−", 1)
+
+
+def milliseconds(amount: float) -> str:
+    """Return a latency in milliseconds with two digits that count, however short it is."""
+    digits = 1 - math.floor(math.log10(amount)) if 0 < amount < 1 else 2
+    return f"{amount:,.{min(max(digits, 2), 6)}f} ms"
 
 
 def signed(name: str, amount: float) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assay.records.audit import Audit
+from assay.records.fitted import Leaderboard
 from assay.records.report import Parity, Report
-from assay.report import described, figures, judged, judgement, plots, text, words
+from assay.report import course, described, figures, judged, judgement, plots, searched, text, words
 from assay.report.evidence import cell
 from assay.report.hypothesis import why
 from assay.report.numbers import sources
@@ -81,14 +82,7 @@ def _values(view: RunView) -> dict[str, Any]:
     if view.report is not None:
         values |= _of_report(view, view.report)
     if view.leaderboard is not None:
-        board = view.leaderboard
-        values |= {
-            "trials": judged.trial_rows(board),
-            "recipe": judged.recipe(board),
-            "board_title": figures.title(board.metric),
-            "board_direction": figures.direction(board.metric),
-            "board_score": figures.value(board.metric, board.score),
-        }
+        values |= _of_search(view, view.leaderboard)
     return values | {"contents": _contents(view, values)}
 
 
@@ -174,6 +168,23 @@ def _of_report(view: RunView, report: Report) -> dict[str, Any]:
             )
             for name, estimate in sorted(report.latency_ms.items())
         ],
+    }
+
+
+def _of_search(view: RunView, board: Leaderboard) -> dict[str, Any]:
+    first, more = searched.parted(searched.trial_rows(board, view.members))
+    return {
+        "trials": first,
+        "more_trials": more,
+        "trials_left": max(len(board.trials) - searched.MOST_TRIALS, 0),
+        "intervals": any(trial.low is not None for trial in board.trials),
+        "search_figures": course.pictures(view),
+        "recipe": searched.recipe(view),
+        "course": searched.course(view),
+        "price": course.price(view),
+        "board_title": figures.title(board.metric),
+        "board_direction": figures.direction(board.metric),
+        "board_score": figures.fine(board.metric, board.score),
     }
 
 

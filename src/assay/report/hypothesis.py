@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assay.metrics import METRICS
-from assay.records.fitted import Leaderboard, Trial
+from assay.records.fitted import Leaderboard, Members, Trial
 from assay.records.report import Curve, Examination, Report
 from assay.report import figures
 from assay.report.numbers import Book, Num, Text, join, records_of, say
+from assay.report.searched import Recipe, mixed
 from assay.report.view import RunView
 
 MOST_SENTENCES = 6
@@ -19,11 +20,17 @@ HALF, MOST = 0.5, 0.8
 
 KINDS = {
     "boosting": "boosted trees",
+    "histogram": "boosted trees",
+    "crossed": "boosted trees that also see pairs of columns",
     "forest": "forests of trees",
     "linear": "linear models",
+    "spline": "linear models on bent columns",
+    "network": "neural networks",
     "column": "rules of one column",
 }
-_TREES = frozenset({"boosting", "forest"})
+_TREES = frozenset({"boosting", "histogram", "crossed", "forest"})
+_LINES, _BENT = frozenset({"linear"}), frozenset({"spline"})
+_GROUPS = (_TREES, _LINES, _BENT, frozenset({"network"}))
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def why(view: RunView) -> Why | None:
         return None
     book = Book(records_of(view))
     found = tuple(_found(book, view, report, board))
-    guess = tuple(_guess(book, report, board))[: MOST_SENTENCES - len(found)]
+    guess = tuple(_guess(book, report, board, view.members))[: MOST_SENTENCES - len(found)]
     return Why(found, guess)
 
 
@@ -119,11 +126,11 @@ def _against_baseline(book: Book, report: Report) -> Text:
 
 
 def _rivals(book: Book, board: Leaderboard) -> Text | None:
-    """Say how the kinds of model came out beside each other, out of fold."""
-    trees, lines = _best(board, _TREES), _best(board, frozenset({"linear"}))
-    if trees is None or lines is None:
+    """Say how the two best kinds of model came out beside each other, out of fold."""
+    kinds = [best for best in (_best(board, kinds) for kinds in _GROUPS) if best is not None]
+    if len(kinds) < 2:
         return None
-    first, second = (trees, lines) if _ahead(board, trees, lines) else (lines, trees)
+    first, second = sorted(kinds, key=lambda best: best.score, reverse=_higher(board.metric))[:2]
 
     def show(value: float) -> str:
         return figures.value(board.metric, value)
@@ -183,17 +190,25 @@ def _always(board: Leaderboard, first: Best, second: Best) -> bool:
     return len(pairs) > 2 and all(a != b and (a > b) == higher for a, b in pairs)
 
 
-def _guess(book: Book, report: Report, board: Leaderboard) -> Iterator[Text]:
+def _guess(
+    book: Book, report: Report, board: Leaderboard, members: Members | None
+) -> Iterator[Text]:
     """Yield reasons that the records support, the strongest first."""
-    reasons = (_shape(board), _blend(board), _rests_on(book, report), _diagnosis(book, report))
+    blend = _blend(board, mixed(board, members))
+    reasons = (_shape(board), blend, _rests_on(book, report), _diagnosis(book, report))
     yield from (said for said in reasons if said is not None)
 
 
 def _shape(board: Leaderboard) -> Text | None:
     """Trees against straight lines says whether columns act together."""
-    trees, lines = _best(board, _TREES), _best(board, frozenset({"linear"}))
+    trees, lines, bent = (_best(board, kinds) for kinds in (_TREES, _LINES, _BENT))
     if trees is None or lines is None:
         return None
+    if bent is not None and _always(board, bent, lines) and not _always(board, trees, bent):
+        return say(
+            "Lines that may bend do as well as trees and better than straight ones, so what a "
+            "straight line misses is probably in the bends of single columns, or in a few pairs."
+        )
     if not _always(board, *((trees, lines) if _ahead(board, trees, lines) else (lines, trees))):
         return say(
             "Trees and straight lines come out nearly level, so most of what the columns say they "
@@ -210,14 +225,10 @@ def _shape(board: Leaderboard) -> Text | None:
     )
 
 
-def _blend(board: Leaderboard) -> Text | None:
-    members = [name for name, weight in board.weights.items() if weight > 0]
-    kinds = {
-        t.candidate.kind
-        for t in (*board.trials, *board.baselines)
-        if board.weights.get(t.candidate.name, 0) > 0
-    }
-    if len(members) < 2:
+def _blend(board: Leaderboard, recipe: Recipe) -> Text | None:
+    every = (*board.trials, *board.baselines)
+    kinds = {t.candidate.kind for t in every if t.candidate.name in recipe.weights}
+    if len(recipe.weights) < 2:
         return None
     if len(kinds) > 1:
         return say(

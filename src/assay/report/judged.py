@@ -10,18 +10,16 @@ from itertools import groupby
 from markupsafe import Markup
 
 from assay.records.decision import GateResult
-from assay.records.fitted import Leaderboard, Trial
 from assay.records.report import Estimate, Report, SliceResult
 from assay.records.spec import GateSpec
 from assay.report import figures, strips
 from assay.report.charts import span
 from assay.report.strips import Bar
-from assay.report.text import capital, count, cut, duration, percent, plural
+from assay.report.text import capital, count, cut
 from assay.report.view import RunView
 from assay.report.words import small
 
 MOST_SLICES = 80
-MOST_TRIALS = 60
 METHODS = {
     "delong": "DeLong interval",
     "wilson": "Wilson interval",
@@ -197,73 +195,3 @@ def _slice(
         svg = strips.intervals([bar], domain, title=title, threshold=line)
     note = result.note or ("too few rows to say much" if small(result) else "")
     return SliceRow(result.value, count(result.rows), small(result), svg, score, interval, note)
-
-
-@dataclass(frozen=True)
-class TrialRow:
-    """One candidate of the search; `weight` is its share of the champion, empty for none."""
-
-    name: str
-    baseline: bool
-    score: str
-    svg: Markup | None
-    weight: str
-    weight_svg: Markup | None
-    off: str
-    rounds: str
-    seconds: str
-    note: str
-
-
-def trial_rows(board: Leaderboard) -> tuple[TrialRow, ...]:
-    """Return the trials, best first, then the baselines; fold scores share one scale."""
-    better = figures.direction(board.metric) != "lower is better"
-    done = [t for t in board.trials if t.score is not None]
-    done.sort(key=lambda t: (t.score or 0.0) * (-1 if better else 1))
-    rest = [t for t in board.trials if t.score is None]
-    trials = [*[(t, False) for t in done + rest][:MOST_TRIALS]]
-    trials += [(t, True) for t in board.baselines]
-    # The trivial baseline is often so far off that it would squeeze all others into one dot.
-    near = [t for t, baseline in trials if not baseline or t is board.baseline]
-    domain = span([v for t in near for v in t.scores], 0.06)
-    return tuple(_trial(t, board, domain, baseline) for t, baseline in trials)
-
-
-def _trial(
-    trial: Trial, board: Leaderboard, domain: tuple[float, float], baseline: bool
-) -> TrialRow:
-    name, svg, weight_svg, off = trial.candidate.name, None, None, ""
-    if trial.scores and not domain[0] <= min(trial.scores) <= max(trial.scores) <= domain[1]:
-        off = "off this scale"
-    elif trial.score is not None and trial.scores:
-        style = "baseline" if baseline else "champion"
-        title = f"Fold scores of {cut(name)}"
-        svg = strips.dots(trial.scores, trial.score, domain, title, style)
-    weight = board.weights.get(name, 0.0)
-    if weight:
-        items = [(name, weight, "champion"), ("others", 1 - weight, "rest")]
-        weight_svg = strips.parts(items, f"Weight of {cut(name)}", 8)
-    note = trial.note if trial.status == "done" else f"{trial.status}: {trial.note}".strip(": ")
-    rounds = sorted(trial.rounds)
-    return TrialRow(
-        name=name,
-        baseline=baseline,
-        score=figures.value(board.metric, trial.score) if trial.score is not None else "–",
-        svg=svg,
-        weight=percent(weight) if weight_svg else "",
-        weight_svg=weight_svg,
-        off=off,
-        rounds=f"{rounds[0]}–{rounds[-1]}" if rounds else "",
-        seconds=duration(trial.seconds) if trial.seconds else "",
-        note=note,
-    )
-
-
-def recipe(board: Leaderboard) -> str:
-    """Say what the champion is made of."""
-    members = sorted(board.weights.items(), key=lambda pair: -pair[1])
-    members = [pair for pair in members if pair[1] > 0]
-    if len(members) == 1:
-        return f"The champion is {cut(members[0][0])} alone."
-    parts = ", ".join(f"“{cut(name)}” ({percent(w)})" for name, w in members)
-    return f"The champion is the weighted mean of {plural(len(members), 'model')}: {parts}."

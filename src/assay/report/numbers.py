@@ -32,6 +32,7 @@ def records_of(view: RunView) -> dict[str, Any]:
         "seal": view.seal,
         "spec": view.project,
         "search": view.leaderboard,
+        "members": view.members,
         "fit": view.fitted,
         "evaluate": view.report,
         "judge": view.decision,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assay.report import html, plain_result, plain_risk, words
+from assay.report import html, plain_form, plain_result, plain_risk, words
 from assay.report.hypothesis import importance
 from assay.report.numbers import HUNDRED, Book, Source, Text, join, records_of, say, sources
 from assay.report.plain_part import Part
@@ -126,7 +126,7 @@ def _answers(book: Book, view: RunView) -> Part:
         "For each case the model looks at {columns} columns.",
         columns=book.num("problem", "features", form="count"),
     )
-    lines = [join([used, _kind(book, view)])]
+    lines = [join([used, _kind(book, view)]), *plain_form.form(book, view)]
     found = importance(view.report) if view.report else None
     if found is not None:
         at, curve = found

@@ -7,7 +7,7 @@ from typing import Literal
 
 from assay.records.audit import Audit
 from assay.records.decision import Decision
-from assay.records.fitted import Fitted, Leaderboard
+from assay.records.fitted import Fitted, Leaderboard, Members
 from assay.records.package import ModelVersion, Package
 from assay.records.report import Report
 from assay.records.seal import Seal
@@ -74,6 +74,7 @@ class RunView:
     test_reads: int
     actor: str
     leaderboard: Leaderboard | None = None
+    members: Members | None = None
     fitted: Fitted | None = None
     report: Report | None = None
     decision: Decision | None = None

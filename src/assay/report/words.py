@@ -183,7 +183,7 @@ def _test_limits(view: RunView) -> list[str]:
     if not report.slices:
         found.append("No slices were asked for, so weak groups may hide in the average.")
     if view.leaderboard is not None and view.leaderboard.stopped_by == "budget":
-        found.append("The search stopped at its time budget; a longer one may find a better model.")
+        found.append("The search stopped at its budget; a larger one may find a better model.")
     return found
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import shlex
 import subprocess
 import sys
+import time
 
 import pytest
 from rich.console import Console
@@ -49,6 +51,29 @@ def test_stages_are_told_one_line_each_where_there_is_no_terminal():
         "✓ Champion (already done)",
         "waiting for process 7",
     ]
+
+
+def test_a_long_stage_says_now_and_then_what_it_does(monkeypatch: pytest.MonkeyPatch):
+    clock = iter([0.0, 10.0, 16.0, 20.0, 33.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    out = io.StringIO()
+    with progress(Console(file=out, width=80, highlight=False, soft_wrap=True)) as notify:
+        for place in range(4):
+            notify(Note("search", f"candidate {place} [of 9]; best so far 0.271; 9 s left", 1, 9))
+    assert out.getvalue().splitlines() == [
+        "    search: candidate 1 [of 9]; best so far 0.271; 9 s left",
+        "    search: candidate 3 [of 9]; best so far 0.271; 9 s left",
+    ]
+
+
+def test_a_narrow_terminal_shows_all_of_a_note():
+    out = io.StringIO()
+    console = Console(file=out, width=60, force_terminal=True, highlight=False, soft_wrap=True)
+    said = "candidate 7 of the portfolio, fold 2 of 5; best so far 0.2712 (boosting_2); 31 s left"
+    with progress(console) as notify:
+        notify(Note("search", said, 3, 9))
+    shown = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", out.getvalue()).split())
+    assert all(word in shown for word in said.split())
 
 
 def test_work_goes_on_when_the_reader_has_gone():

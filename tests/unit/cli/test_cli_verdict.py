@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import re
 import shlex
 import sys
@@ -16,15 +17,26 @@ import pytest
 from rich.console import Console
 
 from assay.cli import init, models, runs, verdict, verify
-from assay.cli.verdict import next_steps, print_check, print_findings, print_next, print_verdict
+from assay.cli.verdict import (
+    next_steps,
+    print_check,
+    print_findings,
+    print_next,
+    print_verdict,
+    searched,
+    served,
+    tried,
+)
 from assay.lifecycle.check import CheckResult
 from assay.lifecycle.predict import Model
 from assay.lifecycle.result import RunResult
 from assay.records.audit import Audit, Finding
+from assay.records.spec import BudgetSection
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from report_examined import examined_view
+from report_searched import searched_view
 from report_views import binary_view
 
 
@@ -159,12 +171,60 @@ def test_show_ends_with_what_comes_next_and_has_no_empty_header(tmp_path, monkey
 
 
 def test_weights_that_do_not_add_up_get_a_decimal():
-    board = binary_view().leaderboard
-    names = [trial.candidate.name for trial in board.trials[:3]]
-    thirds = msgspec.structs.replace(board, weights=dict.fromkeys(names, 1 / 3))
-    assert [row[2] for row in runs._trials(thirds)[:3]] == ["33.3%"] * 3
-    halves = msgspec.structs.replace(board, weights=dict.fromkeys(names[:2], 1 / 2))
-    assert [row[2] for row in runs._trials(halves)[:2]] == ["50%"] * 2
+    view = binary_view()
+    names = [trial.candidate.name for trial in view.leaderboard.trials]
+    for part, shown in ((3, "33.3%"), (2, "50%")):
+        weights = dict.fromkeys(names[:part], 1 / part)
+        board = msgspec.structs.replace(view.leaderboard, weights=weights)
+        rows, more = runs._trials(view, board)
+        assert sum(row[2] == shown for row in rows) == part
+        assert more == ""
+
+
+def test_show_keeps_a_long_search_short(tmp_path, monkeypatch, capsys):
+    view = searched_view()
+    result = replace(made(tmp_path), view=view)
+    monkeypatch.setattr(runs, "open_run", lambda *_: result)
+    monkeypatch.setenv("COLUMNS", "80")
+    runs.SHOW.run(argparse.Namespace(run="last", store=None, json=False))
+    text = capsys.readouterr().out
+    assert (
+        "search    63 candidates in 41.3 s, stopped for its budget of 1 min for the whole run"
+        in text
+    )
+    served = "3 members (15 models), log-probabilities weighted, 0.93 ms a row (p99), 812 kB"
+    assert f"serves    {served}" in text
+    assert "the best within the gate on latency" in text
+    board = text.partition("Out-of-fold roc_auc")[2].partition("Test rows")[0]
+    assert "and 50 more candidates: assay report" in board
+    assert len(board.splitlines()) == 19
+    assert max(map(len, board.splitlines())) <= 80
+
+
+def test_the_envelope_tells_the_search_and_the_forms(tmp_path):
+    found = replace(made(tmp_path), view=searched_view()).to_dict()
+    assert (found["search"]["iterations"], found["search"]["stopped_by"]) == (63, "budget")
+    assert found["search"]["pool"]["scale"] == "log"
+    assert [shape["name"] for shape in found["serves"]["shapes"] if shape["chosen"]] == ["first 3"]
+    first = found["leaderboard"][0]
+    assert {"name", "kind", "status", "score", "scores", "seconds", "note"} <= set(first)
+    assert first["low"] < first["score"] < first["high"]
+    assert json.loads(json.dumps(found)) == found
+    older = replace(made(tmp_path), view=replace(searched_view(), leaderboard=None, members=None))
+    assert older.to_dict()["search"] is older.to_dict()["serves"] is None
+
+
+def test_what_ended_a_search_and_what_one_model_serves():
+    view = searched_view()
+    counted = msgspec.structs.replace(view.project, budget=BudgetSection(iterations=63))
+    assert searched(replace(view, project=counted)).endswith(
+        "stopped after the 63 candidates it was allowed"
+    )
+    assert tried(replace(view, leaderboard=None)) == searched(replace(view, leaderboard=None))
+    assert tried(replace(view, leaderboard=None)) == "none"
+    assert served(replace(view, fitted=None)) == "nothing"
+    one = msgspec.structs.replace(view.fitted, members=view.fitted.members[:1])
+    assert served(replace(view, fitted=one, report=None)) == "1 model"
 
 
 def test_compare_tells_the_difference_the_gates_and_the_rows(tmp_path, monkeypatch, capsys):

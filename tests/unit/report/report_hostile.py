@@ -8,11 +8,12 @@ from msgspec.structs import replace as change
 from report_examined import examined_view
 from report_more_views import multiclass_view, regression_view
 from report_parts import PARITY, est, member, sha
+from report_searched import searched_view
 from report_views import binary_view, stopped_view
 
 from assay.records.audit import Audit, Finding
 from assay.records.decision import GateResult
-from assay.records.fitted import Candidate, Field, Trial
+from assay.records.fitted import Candidate, Field, Members, Pool, Shape, Trial
 from assay.records.report import Curve, Examination, Scores, SliceResult, tabled
 from assay.records.snapshot import CleaningStep, Column
 from assay.records.spec import (
@@ -125,9 +126,12 @@ def hostile_view() -> RunView:
             status="done",
             score=0.5,
             scores=(0.4, 0.6),
+            low=0.4,
+            high=0.6,
+            at=place + 1.0,
             note=name,
         )
-        for name in NASTY
+        for place, name in enumerate(NASTY)
     )
     scores = Scores(name=NASTY[0], metrics={**report.champion.metrics, NASTY[0]: est(1, 0.1)})
     return replace(
@@ -162,7 +166,20 @@ def hostile_view() -> RunView:
         split=change(view.split, policy="group_on " + NASTY[0], note=all_),
         audit=Audit(findings=findings, checks=NASTY),
         leaderboard=change(
-            view.leaderboard, trials=trials, weights=dict.fromkeys(NASTY, 1 / len(NASTY))
+            view.leaderboard,
+            trials=trials,
+            weights=dict.fromkeys(NASTY, 1 / len(NASTY)),
+            steps=tuple((name, 0.5) for name in NASTY),
+        ),
+        members=Members(
+            members=tuple(member(name, 0.1) for name in NASTY),
+            baseline=member(NASTY[0], 1.0),
+            weights=dict.fromkeys(NASTY, 0.1),
+            shapes=tuple(
+                Shape(name=name, weights={name: 1.0}, pool=Pool(), score=0.5, latency=1, bytes=9)
+                for name in NASTY
+            ),
+            why=all_,
         ),
         report=change(
             report,
@@ -199,7 +216,7 @@ def hostile_view() -> RunView:
         ),
         fitted=change(
             view.fitted,
-            files=dict.fromkeys(NASTY, sha("1")),
+            files=dict.fromkeys((*NASTY, "model.onnx"), sha("1")),
             members=(member(NASTY[0], 1.0),),
             signature=change(
                 view.fitted.signature,
@@ -221,5 +238,6 @@ VIEWS = {
     "regression": regression_view,
     "stopped": stopped_view,
     "examined": examined_view,
+    "searched": searched_view,
     "hostile": hostile_view,
 }

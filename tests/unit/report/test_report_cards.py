@@ -11,6 +11,7 @@ from report_hostile import hostile_view
 from report_parts import est
 from report_views import binary_view, stopped_view
 
+from assay.records.fitted import Field
 from assay.report import RunView, StageTime, data_card, model_card, render_html
 from assay.report.text import markdown
 
@@ -68,6 +69,20 @@ def test_the_model_card_has_what_a_reader_needs() -> None:
 def test_a_stopped_run_has_cards_too() -> None:
     assert "No model was trained." in model_card(stopped_view())
     assert "LEAK-TARGET" in data_card(stopped_view())
+
+
+def test_the_card_says_how_to_ask_the_model_without_assay() -> None:
+    view = binary_view()
+    assert view.fitted is not None
+    text = model_card(view)
+    assert "## Use without Assay" in text
+    assert "free text" not in text
+    compile(text.partition("```python\n")[2].partition("```")[0], "card", "exec")
+    inputs = (*view.fitted.signature.inputs, Field(name="note", type="text", missing=True))
+    signature = change(view.fitted.signature, inputs=inputs)
+    assert "free text" in model_card(replace(view, fitted=change(view.fitted, signature=signature)))
+    other = change(view.fitted, files={"encoder.json": "0"})
+    assert "without Assay" not in model_card(replace(view, fitted=other))
 
 
 @pytest.mark.parametrize("card", [model_card, data_card])

@@ -88,6 +88,15 @@ def test_trees_that_win_in_every_fold_hint_at_combinations() -> None:
     assert "columns in combination, or in steps, which a straight line misses" in text
 
 
+def test_bent_lines_beside_trees_hint_at_bends() -> None:
+    found = board(LINE, TREE)
+    splines = trial("spline", "spline", (0.85, 0.84, 0.85, 0.83))
+    text = told(view_with(change(found, trials=(splines, *found.trials))))
+    assert "the best of the linear models on bent columns was ahead" in text
+    assert "though not in every part" in text
+    assert "in the bends of single columns" in text
+
+
 def test_lines_that_win_in_every_fold_hint_at_columns_one_by_one() -> None:
     text = told(view_with(board(TREE, LINE)))
     assert "the best of the linear models was ahead of the best of the boosted trees" in text
@@ -139,3 +148,10 @@ def test_the_learning_curve_has_a_word_and_six_sentences_are_enough() -> None:
 
 def test_a_stopped_run_has_no_winner() -> None:
     assert why(stopped_view()) is None
+
+
+def test_boosters_on_pairs_of_columns_are_trees_too() -> None:
+    crossed = change(board(LINE, TREE), trials=(trial("crossed", "crossed", TREE),))
+    text = told(view_with(crossed))
+    assert "the best of the boosted trees that also see pairs of columns was ahead" in text
+    assert "Trees win everywhere" in text
