@@ -43,7 +43,7 @@ def make(rows: int) -> pl.DataFrame:
 
 def measure(file: Path) -> dict[str, float]:
     from assay.data.ingest import ingest
-    from assay.kernel.wrap import peak_rss_mb
+    from assay.kernel.executor import peak_rss_mb
     from assay.records.spec import DataSection, FeaturesSection
     from assay.stores.folder import FolderStore
 

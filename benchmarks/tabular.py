@@ -2,7 +2,7 @@
 
 Run: ASSAY_DATA=… python benchmarks/tabular.py [TABLE]... [--only NAME,NAME] [--threads N]
 Prints a line per candidate and one JSON line per table. The sizes in
-`assay.tasks.tabular.candidates` were chosen by it.
+`assay.tasks.tabular.portfolio` were chosen by it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from assay.data.content import read_table
 from assay.data.ingest import ingest
 from assay.data.split import split
 from assay.kernel.family import Predictions, Rows, class_labels
-from assay.lifecycle.ensemble import select
+from assay.lifecycle.combine import combine
 from assay.metrics import get
+from assay.metrics.pool import pool
 from assay.records.fitted import Candidate, Operating, Pool
 from assay.records.snapshot import Problem
 from assay.records.spec import (
@@ -38,6 +39,8 @@ from assay.stores.memory import MemoryStore
 from assay.tasks.tabular.family import FAMILY
 
 FOLDS = 5
+STOP_ON = 8
+"""One of so many training rows stops a fit early."""
 TABLES: dict[str, tuple[str, str, dict[str, object], SplitSection]] = {
     "telco": ("telco_churn.csv", "Churn", {"drop": ("customerID",)}, SplitSection(seed=7)),
     "adult": ("adult_census.parquet", "income", {}, SplitSection(predefined_on="split")),
@@ -68,7 +71,7 @@ class Table:
 
     def part(self, wanted: np.ndarray) -> Rows:
         assert self.train.target is not None
-        return Rows(self.train.frame.filter(wanted), self.train.target[wanted])
+        return Rows(self.train.frame[wanted], self.train.target[wanted])
 
     def score(self, target: np.ndarray, values: np.ndarray) -> float:
         answer = Predictions(values, self.problem.classes)
@@ -109,12 +112,14 @@ def measure(table: Table, candidate: Candidate, threads: int) -> dict[str, objec
     start = time.process_time()
     found, rounds = [], []
     for k in range(FOLDS):
-        valid = table.part(table.fold == k)
-        model = FAMILY.fit(
-            candidate, table.problem, table.part(table.fold != k), valid, None, k, threads
-        )
+        train, stop = np.flatnonzero(table.fold != k), None
+        if candidate.stops_early:
+            order = np.random.default_rng(k).permutation(train)
+            train, back = np.sort(order[len(order) // STOP_ON :]), order[: len(order) // STOP_ON]
+            stop = table.part(np.sort(back))
+        model = FAMILY.fit(candidate, table.problem, table.part(train), stop, None, k, threads)
         rounds.append(model.rounds)
-        found.append(model.predict(valid.frame).values)
+        found.append(model.predict(table.part(np.flatnonzero(table.fold == k)).frame).values)
     seconds = time.process_time() - start
     out = np.zeros((table.fold.size, *found[0].shape[1:]))
     for k in range(FOLDS):
@@ -148,9 +153,10 @@ def lines(table: Table, only: set[str], threads: int) -> Iterator[dict[str, obje
         line |= {"oof": table.score(y, line["oof"]), "test": table.score(test, line["test"])}
         yield line
     metric, problem = get(table.problem.primary), table.problem
-    weights, score = select(metric, y, oof, problem.classes, problem.positive_code)
-    mean = sum(share * answers[name] for name, share in weights.items())
-    yield {"name": "ensemble", "oof": score, "test": table.score(test, mean), "weights": weights}
+    made = combine(metric, problem, y, oof, table.fold, 0)
+    mean = pool(made.pool, [(answers[name], share) for name, share in made.weights.items()])
+    test_score = table.score(test, mean)
+    yield {"name": "ensemble", "oof": made.score, "test": test_score, "weights": made.weights}
 
 
 def main() -> None:

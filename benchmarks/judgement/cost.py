@@ -30,7 +30,7 @@ from assay.data.audit import CHECKS
 from assay.data.audit.subject import Subject
 from assay.data.profile import describe
 from assay.data.split import split
-from assay.kernel.wrap import peak_rss_mb
+from assay.kernel.executor import peak_rss_mb
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import GateSpec, SplitSection
 

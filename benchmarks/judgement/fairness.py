@@ -25,15 +25,16 @@ from assay.evaluate.fairness.mitigation import TOLERANCE, group_thresholds
 from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions, Rows
 from assay.kernel.plugins import load_family
-from assay.lifecycle.ensemble import select
-from assay.lifecycle.fit import MORE_ROWS, blend
+from assay.lifecycle.combine import combine
 from assay.lifecycle.material import Material
 from assay.lifecycle.operate import operating_of
-from assay.lifecycle.search import fit_fold
+from assay.lifecycle.search.fold import fit_rows
 from assay.lifecycle.weigh import row_weights
+from assay.lifecycle.workshop import MORE_ROWS
 from assay.metrics import get as get_metric
 from assay.metrics.operate import operate
-from assay.records.fitted import Candidate
+from assay.metrics.pool import pool
+from assay.records.fitted import Candidate, Pool
 from assay.records.snapshot import Problem
 from assay.records.spec import AnswersSection, FairnessSection
 
@@ -77,27 +78,27 @@ def one_fitted(
         train, valid = data.fold(fold)
         own = None if weight is None else weight[np.searchsorted(data.train_index, train)]
         part = weighted(data.rows(train), own)
-        _, _, found, kept, _, failed = fit_fold(
-            candidate, fold, data.problem, part, data.rows(valid), False, 0, 1
+        found = fit_rows(
+            candidate, data.problem, part, data.rows(valid), ordered=False, seed=0, threads=1
         )
-        if found is None:
-            raise RuntimeError(failed)
-        values[np.searchsorted(data.train_index, valid)] = found
-        rounds.append(kept)
+        if found.values is None:
+            raise RuntimeError(found.failed)
+        values[np.searchsorted(data.train_index, valid)] = found.values
+        rounds.append(found.rounds)
     every = weighted(data.rows(data.train_index), weight)
     last = round(float(np.mean(rounds)) * MORE_ROWS)
     return values, data.family.fit(candidate, data.problem, every, None, last, 0, 1)
 
 
-def fitted(data: Material, weight: np.ndarray | None) -> tuple[np.ndarray, Members]:
-    """Return the champion's predictions out of fold, and its members with their shares."""
+def fitted(data: Material, weight: np.ndarray | None) -> tuple[np.ndarray, Members, Pool]:
+    """Return the champion's predictions out of fold, and its weighted members with their pool."""
     known = {c.name: one_fitted(data, c, weight) for c in candidates(data)}
-    code, classes = data.problem.positive_code, data.problem.classes
-    truth = data.rows(data.train_index).truth
+    index, metric = data.train_index, get_metric(data.problem.primary)
     out = {name: values for name, (values, _) in known.items()}
-    shares, _ = select(get_metric(data.problem.primary), truth, out, classes, code)
-    values = np.sum([out[name] * share for name, share in shares.items()], axis=0)
-    return values, [(known[name][1], share) for name, share in shares.items()]
+    found = combine(metric, data.problem, data.rows(index).truth, out, data.parts[index], 0)
+    values = pool(found.pool, [(out[name], share) for name, share in found.weights.items()])
+    members = [(known[name][1], share) for name, share in found.weights.items()]
+    return values, members, found.pool
 
 
 def candidates(data: Material) -> list[Candidate]:
@@ -153,7 +154,7 @@ def main() -> None:
     data = material()
     test = np.flatnonzero(data.parts < 0)
     frame = data.table[test].select(data.problem.features)
-    known: dict[bytes, tuple[np.ndarray, Members]] = {}
+    known: dict[bytes, tuple[np.ndarray, Members, Pool]] = {}
     result: dict[str, Any] = {
         "data": "adult_census, its own test rows",
         "rows": [int(data.train_index.size), int(test.size)],
@@ -169,10 +170,11 @@ def main() -> None:
         key = b"" if weight is None else weight.tobytes()
         if key not in known:
             known[key] = fitted(data, weight)
-        values, members = known[key]
+        values, members, how = known[key]
         group = GROUP if mitigate == "thresholds" else ""
         point = operating_of(data, values, AnswersSection(), fairness, group)
-        raw = blend(members, Rows(frame))
+        said = [(model.predict(frame).values, share) for model, share in members]
+        raw = Predictions(pool(how, said), data.problem.classes)
         answers = operate(point, raw, data.table[test], data.problem.positive_code)
         found: dict[str, Any] = measured(data, answers, test)
         found["why"] = point.why
