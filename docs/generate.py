@@ -39,6 +39,7 @@ WORDS = {
     "DATA-TARGET-UNKNOWN": "the table has no column …",
     "INTERRUPTED": "interrupted; the same command resumes at the first missing record",
     "STORE-NOT-FOUND": "there is no store here",
+    "WORKER-DIED": "a worker ended in the middle of a call",
 }
 """What a code says where its message is a variable at the place that raises it."""
 
