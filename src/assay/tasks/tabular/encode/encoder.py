@@ -42,31 +42,22 @@ class Encoder(Record, frozen=True, kw_only=True, tag="tabular.encoder@1"):
 
     def tree(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Return the (n, columns) tree view: finite or NaN."""
-        out = np.empty((frame.height, self.tree_width))
-        start = 0
-        for plan in self.plans:
-            stop = start + plan.tree_width
-            plan.tree(frame[plan.name], out[:, start:stop])
-            start = stop
-        return out
+        return self._view(frame, "tree")
 
     def linear(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Return the (n, columns) linear view: always finite."""
-        out = np.zeros((frame.height, self.linear_width))
-        start = 0
-        for plan in self.plans:
-            stop = start + plan.linear_width
-            plan.linear(frame[plan.name], out[:, start:stop])
-            start = stop
-        return out
+        return self._view(frame, "linear")
 
     def spline(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Return the (n, columns) spline view: always finite."""
-        out = np.zeros((frame.height, self.spline_width))
+        return self._view(frame, "spline")
+
+    def _view(self, frame: pl.DataFrame, view: str) -> NDArray[np.float64]:
+        out = np.zeros((frame.height, getattr(self, f"{view}_width")))
         start = 0
         for plan in self.plans:
-            stop = start + plan.spline_width
-            plan.spline(frame[plan.name], out[:, start:stop])
+            stop = start + getattr(plan, f"{view}_width")
+            getattr(plan, view)(frame[plan.name], out[:, start:stop])
             start = stop
         return out
 
