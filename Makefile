@@ -53,6 +53,7 @@ lock:  ## resolve the dependencies of pyproject.toml anew
 	uv pip compile $(UV_FLAGS) pyproject.toml -o requirements.lock
 	printf 'editables\nhatchling\n' | uv pip compile $(UV_FLAGS) --group dev -c requirements.lock \
 	  pyproject.toml - -o requirements-dev.lock
+	uv pip compile $(UV_FLAGS) --no-deps --group serve -c requirements.lock -o requirements-serve.lock
 
 clean:  ## remove .venv, caches and build outputs
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

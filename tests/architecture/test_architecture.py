@@ -19,7 +19,7 @@ SRC = ROOT / "src" / "assay"
 FILE_LINES = 400
 FUNCTION_LINES = 60
 SHORT_FUNCTION_LINES, SHORT_SHARE = 25, 0.90
-CORE_LINES = 2500  # kernel + records + errors
+CORE_LINES = 2700  # kernel + records + errors
 HEAVY = {
     "jinja2", "joblib", "lightgbm", "msgspec", "numpy", "onnx", "onnxruntime", "pandas", "polars",
     "psycopg", "pyarrow", "rich", "scipy", "sklearn",
@@ -240,7 +240,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
             assert found is None, f"{path.relative_to(ROOT)}: {found[0] if found else ''}"
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", [f"requirements{of}.lock" for of in ("", "-dev", "-serve")])
 def test_the_lock_pins_by_hash_and_names_no_index(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "://" not in text

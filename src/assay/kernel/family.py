@@ -88,6 +88,24 @@ class Predictions:
         return codes
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """Why n rows were answered as they were.
+
+    `contributions` is (n, columns): how far each of `columns` moves a row's answer away from its
+    `base`, (n,), which is the answer for `reference`, one typical row. Base and contributions add
+    up to `values`, (n,): the probability of the class that `of` names, a number where it is "".
+    """
+
+    columns: tuple[str, ...]
+    reference: pl.DataFrame
+    of: tuple[str, ...]
+    base: NDArray[np.float64]
+    contributions: NDArray[np.float64]
+    values: NDArray[np.float64]
+    method: str
+
+
 def class_labels(target: pl.Series) -> pl.Series:
     """Return a target as text: whole numbers without a decimal point, booleans in lower case.
 
@@ -138,6 +156,26 @@ class Predictor(Answering, Protocol):
         A cell of a number is a float, NaN where missing. Any other is None where missing: a
         boolean, whole microseconds since 1970 for a date in UTC, or text. Returns what `predict`
         has as `values` for this row alone, to the last bit: (1, classes) or (1,).
+        """
+        ...
+
+    def rows(self, cells: Sequence[Sequence[object]]) -> NDArray[np.float64]:
+        """Answer for n rows that came one by one, each in the form of `row`, at once.
+
+        Returns (n, classes) or (n,): what `predict` has as `values` for a table of these rows.
+        """
+        ...
+
+    @property
+    def reference(self) -> pl.DataFrame:
+        """Return one row in the middle of what training saw, typed: where explanations start."""
+        ...
+
+    def explain(self, frame: pl.DataFrame, answering: Answering) -> Explanation:
+        """Explain what `answering` says: this predictor, or one that makes answers of its scores.
+
+        Needs nothing but the package, and says the same of a row each time, whatever rows stand
+        around it. A row's contributions add up to 1e-9.
         """
         ...
 

@@ -28,7 +28,7 @@ from assay.records.base import Record, digest
 from assay.records.engine import Engine
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
-from assay.records.spec import GateSpec, ProjectSpec, SplitSection
+from assay.records.spec import GateSpec, ProjectSpec, ReleaseSection, ServeSection, SplitSection
 from assay.spec.load import load as load_spec
 from assay.spec.toml import render
 
@@ -58,7 +58,7 @@ class Prepared:
     def given(self) -> dict[str, Record]:
         """Return the records that the stages start from, by the names they ask for."""
         return {
-            "spec": msgspec.structs.replace(self.spec, choices=()),
+            "spec": _of_the_run(self.spec),
             "spec.split": self.seal.split,
             "spec.audit": self.spec.audit,
             "spec.budget": self.spec.budget,
@@ -244,3 +244,8 @@ def installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+def _of_the_run(spec: ProjectSpec) -> ProjectSpec:
+    """Return what decides a run: how its model is served and released later does not."""
+    return msgspec.structs.replace(spec, choices=(), serve=ServeSection(), release=ReleaseSection())

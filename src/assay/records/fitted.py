@@ -206,6 +206,8 @@ class Field(Record, frozen=True, kw_only=True, tag="field@1"):
     """One input column of a model, with what training saw of it.
 
     `reading` settles cells that can be read in two ways (decimal comma, day before month).
+    `categories` are those of a category, from frequent to rare; `more` says that these are the most
+    frequent ones only.
     """
 
     name: str
@@ -214,6 +216,7 @@ class Field(Record, frozen=True, kw_only=True, tag="field@1"):
     low: float | None = None
     high: float | None = None
     categories: tuple[str, ...] = ()
+    more: bool = False
     reading: str = ""
 
 

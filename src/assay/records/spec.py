@@ -153,6 +153,56 @@ class BudgetSection(Record, frozen=True, kw_only=True, tag="spec.budget@1"):
         return DEFAULT_SECONDS if self.time is None else self.time
 
 
+class ServeSection(Record, frozen=True, kw_only=True, tag="spec.serve@1"):
+    """How a server answers; it can change without a new run.
+
+    `slo` is the 99th percentile of latency that a server keeps by shedding load, `cache` for how
+    long an answer may be repeated; spans are seconds and sizes bytes. `mask` names
+    columns that the prediction log leaves out, `pseudonym` those it holds as keyed digests only.
+    """
+
+    unknown: Literal["ignore", "warn", "error"] = "warn"
+    absent: Literal["warn", "error"] = "error"
+    outside: Literal["ignore", "warn", "error"] = "warn"
+    unseen: Literal["ignore", "warn", "error"] = "warn"
+    slo: float = 0.05
+    fallback: str | None = None
+    batch: Literal["auto", "always", "never"] = "auto"
+    cache: float | None = None
+    body: float = 16e6
+    rows: int = 10_000
+    log: bool = True
+    flush: float = 1.0
+    segment: float = 64e6
+    keep: float = 30 * 86_400.0
+    mask: tuple[str, ...] = ()
+    pseudonym: tuple[str, ...] = ()
+
+
+class ReleaseSection(Record, frozen=True, kw_only=True, tag="spec.release@1"):
+    """How a new version takes over from the one that is live.
+
+    `steps` are the shares of traffic that a canary or an A/B test gives the new version in turn,
+    each for at least `minimum` requests; `alpha` is the chance of a wrong alarm over the whole
+    release. `sticky` is the column or header that keeps a unit on one arm. `metric` is the number
+    sent as feedback that the new version must not worsen by more than `margin`. `shift` bounds how
+    far the distribution of answers moves, `differ` for how many rows the answer is another one.
+    """
+
+    strategy: Literal["direct", "shadow", "canary", "ab", "blue_green"] = "canary"
+    steps: tuple[float, ...] = (0.05, 0.25, 0.5)
+    minimum: int = 500
+    patience: float = 86_400.0
+    alpha: float = 0.05
+    sticky: str | None = None
+    metric: str | None = None
+    better: Literal["higher", "lower"] = "higher"
+    margin: float = 0.0
+    latency: float = 1.5
+    shift: float = 0.1
+    differ: float = 0.25
+
+
 class Choice(Record, frozen=True, kw_only=True, tag="choice@1"):
     """One key of the project file, its value, and who chose it."""
 
@@ -178,4 +228,6 @@ class ProjectSpec(Record, frozen=True, kw_only=True, tag="spec@1"):
     fairness: FairnessSection = FairnessSection()
     audit: AuditSection = AuditSection()
     budget: BudgetSection = BudgetSection()
+    serve: ServeSection = ServeSection()
+    release: ReleaseSection = ReleaseSection()
     choices: tuple[Choice, ...] = ()

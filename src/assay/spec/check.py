@@ -153,10 +153,10 @@ def _unknown(path: KeyPath, value: Any, mistakes: Mistaken) -> None:
 def _nearest(path: KeyPath, siblings: Sequence[str]) -> str:
     """Return the key that was probably meant: a near sibling, else that name in another section."""
     name = str(path[-1])
-    near = difflib.get_close_matches(name.lower(), siblings, 1)
+    ends = {key.pattern[-1]: key.path for key in reversed(TABLE)}
+    near = difflib.get_close_matches(name.lower(), siblings, 1, 0.8 if name in ends else 0.6)
     if near:
         return dotted((*path[:-1], near[0]))
-    ends = {key.pattern[-1]: key.path for key in reversed(TABLE)}
     far = difflib.get_close_matches(name.lower(), ends, 1, 0.8)
     return ends[far[0]] if far else ""
 

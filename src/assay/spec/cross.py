@@ -173,7 +173,7 @@ def _task(values: Values, mistakes: Mistaken) -> None:
 def _metrics(values: Values, mistakes: Mistaken) -> None:
     task = values.get(("project", "task"))
     for path, value in values.items():
-        if path[-1] not in ("primary", "also", "metric"):
+        if path[0] == "release" or path[-1] not in ("primary", "also", "metric"):
             continue
         for name in value if isinstance(value, list) else [value]:
             try:

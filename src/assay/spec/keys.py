@@ -35,6 +35,8 @@ SECTIONS: Mapping[str, type[Record]] = {
     "fairness": records.FairnessSection,
     "audit.accept.*": records.Acceptance,
     "budget": records.BudgetSection,
+    "serve": records.ServeSection,
+    "release": records.ReleaseSection,
 }
 """Each section of the file and the record that it becomes, in the order of the file."""
 
@@ -54,6 +56,10 @@ def _seconds(value: Any) -> float | None:
 def _megabytes(value: Any) -> float | None:
     size = quantity(value, "bytes")
     return None if size is None else size / 1e6
+
+
+def _bytes(value: Any) -> float | None:
+    return quantity(value, "bytes")
 
 
 @dataclass(frozen=True)
@@ -88,11 +94,13 @@ class Key:
 
     @property
     def default(self) -> Any:
-        """Return the value that an absent key has, as plain data; None when it is unset."""
+        """Return the value of an absent key as a file may write it; None when it is unset."""
         given = self._field.default
         if given is msgspec.NODEFAULT:
             factory = self._field.default_factory
             given = None if factory is msgspec.NODEFAULT else factory()
+        if isinstance(self.rule, Size) and given is not None:
+            return f"{given / 1e6:g}MB"
         return list(given) if isinstance(given, tuple) else given
 
 
@@ -216,6 +224,55 @@ TABLE: tuple[Key, ...] = (
         _megabytes),
     Key("budget.only", ListOf(Text(describe="the name of a candidate")),
         "The candidates to try; all of the family when absent."),
+    Key("serve.unknown", OneOf(("ignore", "warn", "error")),
+        "What a server does about columns that the model does not know."),
+    Key("serve.absent", OneOf(("warn", "error")),
+        "What it does about columns that are not sent; with `warn` they count as missing."),
+    Key("serve.outside", OneOf(("ignore", "warn", "error")),
+        "What it does about numbers outside of the range that training saw."),
+    Key("serve.unseen", OneOf(("ignore", "warn", "error")),
+        "What it does about categories that training never saw."),
+    Key("serve.slo", Duration(),
+        "The 99th percentile of latency to keep; beyond what it can take, a server sheds load.",
+        _seconds),
+    Key("serve.fallback", Text(describe="NAME@VERSION of a simpler model"),
+        "The model that answers in place of this one when there is too much to do."),
+    Key("serve.batch", OneOf(("auto", "always", "never")),
+        "Whether requests that arrive together are answered in one call; `auto` measures."),
+    Key("serve.cache", Duration(), "For how long an answer may be repeated to an equal request; "
+        "never when absent.", _seconds),
+    Key("serve.body", Size(), "The largest body of a request.", _bytes),
+    Key("serve.rows", Number(1, 10**7, whole=True), "The most rows of a request."),
+    Key("serve.log", OneOf((True, False)), "Whether predictions are logged."),
+    Key("serve.flush", Duration(),
+        "How often the log is written: what a `kill -9` can lose at most.", _seconds),
+    Key("serve.segment", Size(), "The size at which a segment of the log is closed.", _bytes),
+    Key("serve.keep", Duration(), "For how long segments of the log are kept.", _seconds),
+    Key("serve.mask", _COLUMNS, "Columns that the log leaves out."),
+    Key("serve.pseudonym", _COLUMNS,
+        "Columns that the log holds as keyed digests: equal values stay equal."),
+    Key("release.strategy", OneOf(("direct", "shadow", "canary", "ab", "blue_green")),
+        "How a new version takes over from the one that is live."),
+    Key("release.steps", ListOf(Number(0.001, 0.99)),
+        "The shares of traffic that the new version gets in turn."),
+    Key("release.minimum", Number(20, 10**9, whole=True),
+        "The fewest requests of the new version in each step."),
+    Key("release.patience", Duration(),
+        "When a release that could not be decided is given up.", _seconds),
+    Key("release.alpha", Number(0.0001, 0.2),
+        "The chance of a wrong alarm over the whole release."),
+    Key("release.sticky", Text(describe="a column, or header:NAME"),
+        "The column, or `header:NAME`, whose values each stay with one version."),
+    Key("release.metric", Text(pattern=r"[A-Za-z0-9_.-]+", describe="the name of a number"),
+        "The number sent as feedback that the new version must not worsen."),
+    Key("release.better", OneOf(("higher", "lower")), "Which way that number is better."),
+    Key("release.margin", Number(0, 1e12), "By how much it may be worse all the same."),
+    Key("release.latency", Number(1, 100),
+        "How many times the latency of the live version the new one may take (99th percentile)."),
+    Key("release.shift", Number(0.0001, 1),
+        "How far the answers may move: total variation distance of their distributions."),
+    Key("release.differ", Number(0.0001, 1),
+        "The share of rows that the new version may answer otherwise than the live one."),
 )  # fmt: skip
 
 KEYS: Mapping[Pattern, Key] = {key.pattern: key for key in TABLE}

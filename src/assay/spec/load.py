@@ -42,7 +42,17 @@ def load(
         UsageError: an override is not of the form KEY=VALUE.
         Mistakes: it makes several; each names file, line and key.
     """
-    file = _parse(*_read(project))
+    return load_text(*_read(project), overrides, proposals)
+
+
+def load_text(
+    name: str,
+    text: str,
+    overrides: Sequence[str] = (),
+    proposals: Mapping[str, Any] | None = None,
+) -> ProjectSpec:
+    """Read the text of a project file called `name`, as `load` does."""
+    file = _parse(name, text)
     errors = [error for text in overrides for error in file.override(text)]
     mistakes = Mistaken(file.where)
     values = read_values(file.tree, mistakes)

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from assay.errors import UsageError
 from assay.kernel.ledger import Ledger
+from assay.kernel.stage import Context
 from assay.kernel.store import Store
 from assay.stores.faults import explained
 from assay.stores.folder import FolderStore
@@ -44,6 +45,10 @@ class Workspace:
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def context(self, run: str = "") -> Context:
+        """Return what appends to the ledger, for a run or for none."""
+        return Context(self.store, self.ledger, self.root, run=run)
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -78,6 +83,16 @@ class Workspace:
             with suppress(OSError):
                 holder.unlink(missing_ok=True)
             lock.release()
+
+    def hold(self, name: str) -> Callable[[], None] | None:
+        """Take the lock `name` if it is free, and return what lets go of it; None if it is not.
+
+        The children of this process hold it, too. Raises StoreError.
+        """
+        path = self.folder("locks") / f"{quote(name, safe='')}.lock"
+        lock = FileLock(path)
+        with explained(path):
+            return lock.release if _try(lock) else None
 
 
 def _try(lock: FileLock) -> bool:
@@ -123,6 +138,11 @@ def open_workspace(location: str | Path, *, create: bool = True) -> Workspace:
     elif not ledger.exists():
         raise _not_found("there is no store in this folder", root)
     return Workspace(root, FolderStore(root), ledger)
+
+
+def find_workspace(store: str | Path | None) -> Workspace:
+    """Open the store that is named, else the default one; raises UsageError where there is none."""
+    return open_workspace(store or default_location(None), create=False)
 
 
 def find_store(start: Path) -> Path | None:
