@@ -1,0 +1,1 @@
+"""The server: HTTP, validation, answers, the log of predictions, and worker processes."""
