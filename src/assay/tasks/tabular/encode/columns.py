@@ -140,7 +140,9 @@ class CategoryPlan(Record, frozen=True, kw_only=True, dict=True, tag="tabular.ca
         """Return each row's level, `len(levels)` for an unseen one, -1 for a missing one."""
         text = column.cast(pl.String)
         found = text.cast(self._enum, strict=False).to_physical().cast(pl.Int64)
-        codes: NDArray[np.int64] = found.fill_null(len(self.levels)).to_numpy().copy()
+        if found.null_count():
+            found = found.fill_null(len(self.levels))
+        codes: NDArray[np.int64] = found.to_numpy().copy()
         if text.null_count():
             codes[text.is_null().to_numpy()] = -1
         return codes

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from assay.errors import Tampered
 from assay.kernel.executor import cores
-from assay.kernel.family import Predictions
+from assay.kernel.family import Answering, Explanation, Predictions
 from assay.records.base import from_json
 from assay.records.fitted import Signature
 from assay.tasks.tabular.encode.encoder import Encoder
+from assay.tasks.tabular.engine import reasons
 from assay.tasks.tabular.engine.files import (
     ENCODER_FILE,
     MARK,
@@ -27,6 +28,7 @@ from assay.tasks.tabular.engine.files import (
     SCORES,
     Encoders,
 )
+from assay.tasks.tabular.engine.many import ManyRows, many_rows
 from assay.tasks.tabular.engine.portable import Portable
 from assay.tasks.tabular.engine.single import RowEncoder
 from assay.tasks.tabular.engine.wire import cut
@@ -34,6 +36,8 @@ from assay.tasks.tabular.engine.wire import cut
 CHUNK = 2_500
 """Rows that are encoded and predicted at a time: bounds the memory of wide views, and so that
 several processors share 10,000 rows evenly."""
+MANY = 128
+"""Rows from which on trees are asked by their tables: for fewer, ONNX Runtime is quicker."""
 MEMORY, COPIES = 512_000_000, 6
 """Bytes that all threads together take for their matrices, about and at most; and how many copies
 of its widest matrix a thread holds at a time."""
@@ -62,6 +66,7 @@ class TabularPredictor:
         if len(chunks) == 1:
             values = self._run(frame)
         else:
+            _ = self._many  # once, not in each thread
             with ThreadPoolExecutor(min(len(chunks), self._threads)) as pool:
                 values = np.concatenate(list(pool.map(self._run, chunks)))
         classes = self.signature.classes
@@ -73,14 +78,40 @@ class TabularPredictor:
         A number is a float, NaN where missing; a date is whole microseconds since 1970; anything
         else is as `data.conform` types it. Returns (1, classes) probabilities or a (1,) number.
         """
-        feeds = {name: encode(cells) for name, encode in self._rows}
-        values: NDArray[np.float64] = self.session.run(None, feeds)[0]
-        return values if self.signature.classes else values[:, 0]
+        return self._shaped(self._answer({name: encode(cells) for name, encode in self._rows}, 1))
+
+    def rows(self, cells: Sequence[Sequence[object]]) -> NDArray[np.float64]:
+        """Answer for n rows at once, each as in `row`: (n, classes) or (n,)."""
+        feeds = {name: encode.many(cells) for name, encode in self._rows}
+        return self._shaped(self._answer(feeds, len(cells)))
+
+    @cached_property
+    def reference(self) -> pl.DataFrame:
+        """Return the typical row: medians, most frequent categories, False, no text."""
+        return reasons.reference(self.signature, self.encoders)
+
+    def explain(self, frame: pl.DataFrame, answering: Answering) -> Explanation:
+        """Explain what `answering` says of rows; see `reasons.explain`."""
+        return reasons.explain(self.signature, self.reference, frame, answering)
 
     def portable(self, frame: pl.DataFrame) -> tuple[Predictions, NDArray[np.int64] | None]:
         """Answer by the whole model file; see `portable.Portable`."""
         session = open_session(self.model)
         return Portable(self.signature, self.encoders, session).predict(frame)
+
+    def _answer(self, feeds: dict[str, NDArray[np.float64]], rows: int) -> NDArray[np.float64]:
+        """Return the scores of so many rows, the same to the last bit either way: (n, width)."""
+        if rows >= MANY and self._many is not None:
+            return self._many.run(feeds)
+        values: NDArray[np.float64] = self.session.run(None, feeds)[0]
+        return values
+
+    def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values if self.signature.classes else values[:, 0]
+
+    @cached_property
+    def _many(self) -> ManyRows | None:
+        return many_rows(self.model, [name for name, _, _ in self.matrices], open_session)
 
     @cached_property
     def _threads(self) -> int:
@@ -96,8 +127,7 @@ class TabularPredictor:
         if not rows.height:
             return np.zeros((0, len(self.signature.classes) or 1))
         feeds = {name: getattr(encoder, view)(rows) for name, encoder, view in self.matrices}
-        answer: NDArray[np.float64] = self.session.run(None, feeds)[0]
-        return answer
+        return self._answer(feeds, rows.height)
 
 
 def load(files: Mapping[str, bytes], signature: Signature) -> TabularPredictor:

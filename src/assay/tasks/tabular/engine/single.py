@@ -56,13 +56,23 @@ class RowEncoder:
     def __call__(self, cells: Sequence[object]) -> Vector:
         """Return the (1, columns) view of a row."""
         out = np.zeros(self._width)
+        self._write(cells, out)
+        return out.reshape(1, -1)
+
+    def many(self, rows: Sequence[Sequence[object]]) -> Vector:
+        """Return the (n, columns) view of n rows."""
+        found = np.zeros((len(rows), self._width))
+        for cells, out in zip(rows, found, strict=True):
+            self._write(cells, out)
+        return found
+
+    def _write(self, cells: Sequence[object], out: Vector) -> None:
         for place, write in self._writers:
             write(cells[place], out)
         if self._bins:
             scaled, places, lows, slopes = self._bins
             through = (out[scaled] - lows) * slopes
             out[places] = np.minimum(np.maximum(through, 0.0), 1.0)
-        return out.reshape(1, -1)
 
 
 def _bins(plan: Any, start: int) -> list[tuple[int, int, float, float]]:

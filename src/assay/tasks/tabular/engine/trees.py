@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import AttributeProto, NodeProto, helper, numpy_helper
 
+from assay.tasks.tabular.engine.ensemble import AT_MOST, MEMBER, SUM, UNCHANGED
 from assay.tasks.tabular.engine.wire import field, packed
 
 Vector = NDArray[Any]
 
 _NODE_ATTRIBUTE, _ATTRIBUTE_INTS = 5, 8
-_AT_MOST, _MEMBER = 0, 6
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def tree_node(
         [x],
         [output],
         domain="ai.onnx.ml",
-        aggregate_function=1,  # sum
-        post_transform=0,  # none
+        aggregate_function=SUM,
+        post_transform=UNCHANGED,
         n_targets=width,
         tree_roots=_ints(roots),
         nodes_featureids=_ints(of_nodes(trees.feature)),
         nodes_splits=_tensor(of_nodes(trees.threshold), np.float64),
-        nodes_modes=_tensor(np.where(sizes > 0, _MEMBER, _AT_MOST), np.uint8),
+        nodes_modes=_tensor(np.where(sizes > 0, MEMBER, AT_MOST), np.uint8),
         nodes_truenodeids=_ints(number[left]),
         nodes_trueleafs=_ints(leaf[left]),
         nodes_falsenodeids=_ints(number[right]),
