@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
-from assay.kernel.family import Capabilities, Predictions, Rows
+from assay.kernel.family import Capabilities, Explanation, Predictions, Rows
 from assay.records.fitted import Candidate, Operating, Pool, Signature
 from assay.records.report import Curve, Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
@@ -52,6 +53,26 @@ class Predictor:
         names = [field.name for field in self.signature.inputs]
         row = pl.DataFrame([dict(zip(names, cells, strict=True))]).cast(pl.Float64)
         return self.predict(row.fill_nan(None)).values
+
+    def rows(self, cells):
+        return np.concatenate([Predictor.row(self, row) for row in cells])
+
+    @property
+    def reference(self):
+        return pl.DataFrame({field.name: [0.0] for field in self.signature.inputs})
+
+    def explain(self, frame, answering):
+        """Cells are changed from zero to the row's own one column after the other."""
+        names = tuple(self.reference.columns)
+        frame, told = frame.select(names).cast(pl.Float64), answering.predict(frame)
+        codes = told.codes(self.signature.classes.index(self.signature.positive))
+        rows, steps = np.arange(len(codes)), []
+        for k in range(len(names) + 1):
+            mixed = frame.with_columns(pl.lit(0.0).alias(name) for name in names[k:])
+            steps.append(answering.predict(mixed).values[rows, codes])
+        moved = np.diff(np.stack(steps, axis=1), axis=1)
+        of = tuple(self.signature.classes[code] for code in codes)
+        return Explanation(names, self.reference, of, steps[0], moved, steps[-1], "one order")
 
     def portable(self, frame):
         return None
@@ -222,6 +243,11 @@ class RoundsInOneRow(Predictor):
         return super().row(cells).round(3)
 
 
+class MixesUpRows(Predictor):
+    def rows(self, cells):
+        return super().rows(cells)[::-1]
+
+
 class NoBaseline(Honest):
     def baselines(self, problem, columns):
         return ()
@@ -291,5 +317,33 @@ def test_the_contract_catches_another_answer_for_one_row():
         [(model, 1.0)], Pool(), Operating(), case.problem, case.inputs
     )
     FamilyContract().test_one_row_needs_no_frame(case, Predictor(files, signature))
+    for liar in (RoundsInOneRow, MixesUpRows):
+        with pytest.raises(AssertionError):
+            FamilyContract().test_one_row_needs_no_frame(case, liar(files, signature))
+
+
+class LosesAContribution(Predictor):
+    def explain(self, frame, answering):
+        found = super().explain(frame, answering)
+        return replace(found, contributions=found.contributions * [1.0, 0.0])
+
+
+class StartsSomewhere(Predictor):
+    def explain(self, frame, answering):
+        found = super().explain(frame, answering)
+        shift = np.full_like(found.contributions[:, :1], 0.01)
+        return replace(
+            found, base=found.base - 0.01, contributions=found.contributions + shift * [1.0, 0.0]
+        )
+
+
+@pytest.mark.parametrize("broken", [LosesAContribution, StartsSomewhere])
+def test_the_contract_catches_a_wrong_explanation(broken):
+    case = make_case(Honest(), *spec_and_snapshot(), data())
+    model = case.fit(case.everyone[-1], None, 5)
+    files, signature = case.family.export(
+        [(model, 1.0)], Pool(), Operating(), case.problem, case.inputs
+    )
+    FamilyContract().test_says_why(case, Predictor(files, signature))
     with pytest.raises(AssertionError):
-        FamilyContract().test_one_row_needs_no_frame(case, RoundsInOneRow(files, signature))
+        FamilyContract().test_says_why(case, broken(files, signature))

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -33,12 +34,7 @@ def read_delimited(data: bytes, where: str) -> Raw:
     text = decode(data, where)
     nul = text.find(b"\0")
     if nul >= 0:
-        raise DataError(
-            "DATA-NUL",
-            "the file holds NUL bytes, so it is damaged or no text",
-            where=f"{where}:{line_at(text, nul)}",
-            hint="export the table again, or remove the bytes with `tr -d '\\000'`",
-        )
+        raise nul_at(f"{where}:{line_at(text, nul)}")
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
     body = text.lstrip(b"\r\n")
@@ -49,11 +45,27 @@ def read_delimited(data: bytes, where: str) -> Raw:
             where=where,
             hint="write the file again, with a header line and rows below it",
         )
-    separator = sniff(body)
+    frame = read_records(body, sniff(body), where, len(text) - len(body))
+    return with_header(frame, where)
+
+
+def nul_at(where: str) -> DataError:
+    """Return the error about a NUL byte in a text."""
+    return DataError(
+        "DATA-NUL",
+        "the file holds NUL bytes, so it is damaged or no text",
+        where=where,
+        hint="export the table again, or remove the bytes with `tr -d '\\000'`",
+    )
+
+
+def read_records(body: bytes, separator: str, where: str, skipped: int) -> pl.DataFrame:
+    """Read records of UTF-8 text, the header among them, as cells of text.
+
+    `skipped` is how many lines of the file `where` stand before them. Raises DataError.
+    """
     frame = _fast(body, separator)
-    if frame is None:
-        frame = _careful(body, separator, where, len(text) - len(body))
-    return _with_header(frame, where)
+    return _careful(body, separator, where, skipped) if frame is None else frame
 
 
 def decode(data: bytes, where: str) -> bytes:
@@ -61,7 +73,7 @@ def decode(data: bytes, where: str) -> bytes:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return _transcode(data[len(mark) :], encoding, where)
-    guess = _utf16_without_mark(data[:4096])
+    guess = utf16_without_mark(data[:4096])
     if guess:
         return _transcode(data, guess, where)
     return _transcode(data, "utf-8", where)
@@ -72,26 +84,43 @@ def _transcode(data: bytes, encoding: str, where: str) -> bytes:
         text = data.decode(encoding)
         return data if encoding == "utf-8" else text.encode()
     except UnicodeDecodeError as error:
-        if encoding != "utf-8" or _is_mixed(data):
-            raise DataError(
-                "DATA-ENCODING",
-                f"the file is not {encoding} throughout: its encodings are mixed or it is damaged",
-                where=f"{where}:{line_at(data, error.start)}, byte {error.start}",
-                got=data[error.start : error.start + 4].hex(" "),
-                hint="save the file again as UTF-8",
-            ) from error
-    return data.decode("latin-1" if _NOT_CP1252.search(data) else "cp1252").encode()
+        if encoding != "utf-8" or (single := single_byte([data])) is None:
+            at = f"{where}:{line_at(data, error.start)}, byte {error.start}"
+            raise mixed(encoding, at, data[error.start : error.start + 4]) from error
+    return data.decode(single).encode()
 
 
-def _is_mixed(data: bytes) -> bool:
-    """Return True when bytes that are no UTF-8 stand beside many that can only be UTF-8."""
-    pairs = b"".join(_UTF8_PAIR.findall(data))
-    good = len(pairs.decode("utf-8", "ignore"))
-    bad = len(_HIGH_BYTE.findall(data)) - len(pairs)
-    return good * 20 > bad
+def single_byte(blocks: Iterable[bytes]) -> str | None:
+    """Return the encoding of a text that is no UTF-8: cp1252 or latin-1.
+
+    None when bytes that are no UTF-8 stand beside many that can only be UTF-8. The text comes in
+    blocks that end with a line.
+    """
+    good = bad = 0
+    latin = False
+    for data in blocks:
+        pairs = b"".join(_UTF8_PAIR.findall(data))
+        good += len(pairs.decode("utf-8", "ignore"))
+        bad += len(_HIGH_BYTE.findall(data)) - len(pairs)
+        latin = latin or _NOT_CP1252.search(data) is not None
+    if good * 20 > bad:
+        return None
+    return "latin-1" if latin else "cp1252"
 
 
-def _utf16_without_mark(head: bytes) -> str | None:
+def mixed(encoding: str, where: str, found: bytes) -> DataError:
+    """Return the error about bytes that are not of the encoding of the rest."""
+    return DataError(
+        "DATA-ENCODING",
+        f"the file is not {encoding} throughout: its encodings are mixed or it is damaged",
+        where=where,
+        got=found.hex(" "),
+        hint="save the file again as UTF-8",
+    )
+
+
+def utf16_without_mark(head: bytes) -> str | None:
+    """Return the encoding of a text that begins with `head`, None where it is not UTF-16."""
     half = len(head) // 2
     if half and head[1::2].count(0) > 0.6 * half and head[0::2].count(0) == 0:
         return "utf-16-le"
@@ -126,14 +155,25 @@ def sniff(body: bytes) -> str:
     return best
 
 
+def _as_text(body: bytes) -> bytes:
+    """Return text, marked where polars could take it for zlib's, which begins as `x^2` does."""
+    return _BOMS[0][0] + body if body.startswith(b"x") else body
+
+
+def oddly_quoted(body: bytes, separator: str) -> bool:
+    """Return True when a quotation mark stands inside of a cell and is not doubled."""
+    mark = re.escape(separator.encode())
+    pattern = rb'[^%b\r\n"]"(?:"")*[^%b\r\n"]' % (mark, mark)
+    return b'"' in body and re.search(pattern, body) is not None
+
+
 def _fast(body: bytes, separator: str) -> pl.DataFrame | None:
     """Read with polars, or return None when a row is too short, too long or oddly quoted."""
-    mark = re.escape(separator.encode())
-    if b'"' in body and re.search(rb'[^%b\r\n"]"(?:"")*[^%b\r\n"]' % (mark, mark), body):
+    if oddly_quoted(body, separator):
         return None
     try:
         frame = pl.read_csv(
-            io.BytesIO(body), has_header=False, separator=separator, infer_schema=False
+            io.BytesIO(_as_text(body)), has_header=False, separator=separator, infer_schema=False
         )
     except pl.exceptions.PolarsError:
         return None
@@ -166,15 +206,20 @@ def _careful(body: bytes, separator: str, where: str, skipped: int) -> pl.DataFr
                 rows.append(row)
             start = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(
-            "DATA-CELL-TOO-LARGE",
-            f"a cell is larger than {CELL_LIMIT / 1e6:.0f} MB",
-            where=f"{where}:{start + skipped}",
-            hint="look for a quotation mark that is never closed on this line",
-        ) from error
+        raise never_closed(f"{where}:{start + skipped}") from error
     columns = [[cell or None for cell in column] for column in zip(*rows, strict=True)]
     return pl.DataFrame(
         {f"column_{i + 1}": pl.Series(values, dtype=pl.String) for i, values in enumerate(columns)}
+    )
+
+
+def never_closed(where: str) -> DataError:
+    """Return the error about a cell that is larger than any should be."""
+    return DataError(
+        "DATA-CELL-TOO-LARGE",
+        f"a cell is larger than {CELL_LIMIT / 1e6:.0f} MB",
+        where=where,
+        hint="look for a quotation mark that is never closed on this line",
     )
 
 
@@ -192,7 +237,7 @@ def _fitted(row: list[str], width: int, where: str) -> list[str]:
     )
 
 
-def _with_header(frame: pl.DataFrame, where: str) -> Raw:
+def with_header(frame: pl.DataFrame, where: str) -> Raw:
     """Take the names from the first row; a nameless column gets a name, or goes when empty."""
     names = [(name or "").strip() for name in frame.row(0)]
     frame = frame.slice(1)

@@ -16,8 +16,11 @@ TOP = 20
 """How many of the most frequent values are kept."""
 
 
-def describe(series: pl.Series, kind: ColumnType) -> Column:
-    """Return the statistics of a typed column; infinities count as values but not in moments."""
+def describe(series: pl.Series, kind: ColumnType, top: int = TOP) -> Column:
+    """Return the statistics of a typed column; infinities count as values but not in moments.
+
+    Of a category, the `top` most frequent values are kept.
+    """
     column = Column(
         name=series.name, type=kind, rows=len(series), missing=series.null_count(), unique=0
     )
@@ -27,7 +30,7 @@ def describe(series: pl.Series, kind: ColumnType) -> Column:
         seconds = series.dt.epoch("us").cast(pl.Float64) / 1e6
         return _number(seconds.alias(series.name), column)
     if kind in ("category", "boolean"):
-        return _counted(series, column)
+        return _counted(series, column, top)
     return replace(column, unique=_unique(series))
 
 
@@ -71,9 +74,9 @@ def histogram(values: NDArray[np.floating], low: float, high: float) -> tuple[in
     return tuple(int(count) for count in counts)
 
 
-def _counted(series: pl.Series, column: Column) -> Column:
+def _counted(series: pl.Series, column: Column, most: int) -> Column:
     text = series.cast(pl.String)
     unique = _unique(text)
     counts = text.drop_nulls().alias("value").value_counts(name="cells")
-    top = counts.sort(["cells", "value"], descending=[True, False]).head(TOP)
+    top = counts.sort(["cells", "value"], descending=[True, False]).head(most)
     return replace(column, unique=unique, top=tuple((str(v), int(n)) for v, n in top.rows()))

@@ -26,7 +26,11 @@ _BOOLEANS = dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False)
 _SPACE = " \t\n\r\x0b\x0c"
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?")
+_DAY = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{3}(?:[0-9]{3})?)?)?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 _NAN = float("nan")
 _EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MICROSECONDS, _SECOND_MICROSECONDS = 86_400_000_000, 1_000_000
@@ -46,7 +50,7 @@ class RowReader:
     """Reads rows given as mappings from column to cell; `conform` says what each cell becomes."""
 
     def __init__(self, fields: Sequence[Field], missing: Sequence[str]) -> None:
-        self._cells = tuple((field.name, _cell_reader(field, missing)) for field in fields)
+        self._cells = tuple((field.name, cell_reader(field, missing)) for field in fields)
 
     def read(self, row: Mapping[Any, Any]) -> list[object]:
         """Return the cells in the order of the fields, in the form of `Predictor.row`.
@@ -62,7 +66,8 @@ class RowReader:
         return found
 
 
-def _cell_reader(field: Field, missing: Sequence[str]) -> Cell:
+def cell_reader(field: Field, missing: Sequence[str]) -> Cell:
+    """Return the reader of one cell; it raises Unread or DataError where there is none."""
     slow = _slow(field, missing)
 
     def other(value: Any) -> object:
@@ -81,7 +86,7 @@ def _quick(field: Field, missing: Sequence[str], slow: Cell) -> Cell:
     if field.type == "boolean":
         return _boolean(words, numbers, slow)
     if field.type == "datetime":
-        return _datetime(words, slow)
+        return _datetime(words, _remembered(slow))
     return _text(words, numbers, _remembered(slow), lower=field.type == "category")
 
 

@@ -87,24 +87,30 @@ def _interval(problem: Problem, operating: Operating) -> tuple[float, float] | N
     return -operating.margin, operating.margin
 
 
+CATEGORIES = 1_000
+"""Categories of a column that a signature lists, so that one that is new is known to be so."""
+
+
 def input_fields(snapshot: DataSnapshot, material: Material) -> tuple[Field, ...]:
     """Return what the model takes: the problem's features, with what training saw of them."""
     readings = readings_of(snapshot)
     seen = material.rows(material.train_index).frame
     return tuple(
-        field_of(describe(seen[name], snapshot.column(name).type), readings)
+        field_of(describe(seen[name], snapshot.column(name).type, CATEGORIES), readings)
         for name in material.problem.features
     )
 
 
 def field_of(column: Column, readings: Mapping[str, str]) -> Field:
     """Describe a column as an input; `readings` settles ambiguous cells by column."""
+    counted = column.type == "category"
     return Field(
         name=column.name,
         type=column.type,
         missing=column.missing > 0,
         low=column.low,
         high=column.high,
-        categories=tuple(value for value, _ in column.top) if column.type == "category" else (),
+        categories=tuple(value for value, _ in column.top) if counted else (),
+        more=counted and column.unique > len(column.top),
         reading=readings.get(column.name, ""),
     )

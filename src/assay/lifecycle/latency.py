@@ -7,8 +7,8 @@ from itertools import cycle
 import polars as pl
 
 from assay.evaluate.latency import measure
-from assay.lifecycle.predict import answers
 from assay.lifecycle.single import OneRow
+from assay.metrics.answers import answers
 from assay.package.load import Operated
 from assay.records.report import Estimate
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from assay.errors import Refused, Tampered
-from assay.kernel.family import Predictions, Predictor
+from assay.kernel.family import Explanation, Predictions, Predictor
 from assay.kernel.plugins import load_predictor
 from assay.metrics.operate import calibrated, group_words, operate
 from assay.package.manifest import SIGNATURE, read_files, read_seal
@@ -40,6 +42,21 @@ class Operated:
         if operating.thresholds:
             threshold = operating.thresholds.get(_word(cells[self._group]), threshold)
         return Predictions(values, signature.classes, threshold)
+
+    def rows(self, cells: Sequence[Sequence[object]]) -> Predictions:
+        """Answer for n rows at once, each as in `row`."""
+        signature = self.signature
+        operating = signature.operating
+        values = calibrated(operating, self.scores.rows(cells), self._code)
+        threshold: float | NDArray[np.float64] = operating.threshold
+        if operating.thresholds:
+            known, usual = operating.thresholds, operating.threshold
+            threshold = np.array([known.get(_word(row[self._group]), usual) for row in cells])
+        return Predictions(values, signature.classes, threshold)
+
+    def explain(self, frame: pl.DataFrame) -> Explanation:
+        """Explain the answers for rows with the columns of the signature."""
+        return self.scores.explain(frame, self)
 
     @cached_property
     def _code(self) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.kernel.family import Predictions
+from assay.kernel.family import Model, Predictions
+from assay.records.snapshot import Problem
 
 
 def difference(one: Predictions, other: Predictions) -> float:
@@ -28,3 +29,29 @@ def cells_of(row: pl.DataFrame, names: Sequence[str]) -> list[object]:
         missing = float("nan") if column.dtype.is_float() else None
         cells.append(missing if column.null_count() else column.item())
     return cells
+
+
+def answered(problem: Problem, served: Predictions) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return the (n,) classes that rows are answered with, and their probabilities.
+
+    For numbers, these, and "" for each class.
+    """
+    if not problem.classes:
+        return ("",) * len(served.values), served.values
+    codes = served.codes(problem.positive_code if problem.positive is not None else None)
+    names = tuple(problem.classes[code] for code in codes)
+    return names, served.values[np.arange(len(codes)), codes]
+
+
+def blended(members: Sequence[tuple[Model, float]], frame: pl.DataFrame) -> Predictions:
+    """Return the weighted sum of the answers of fitted models."""
+    answers = [(model.predict(frame), weight) for model, weight in members]
+    values = np.sum([answer.values * weight for answer, weight in answers], axis=0)
+    return Predictions(values, answers[0][0].classes)
+
+
+def equal(one: Model, other: Model, frame: pl.DataFrame) -> bool:
+    """Return True where both answer with the same finite numbers."""
+    values = one.predict(frame).values
+    same = np.array_equal(values, other.predict(frame).values)
+    return same and bool(np.isfinite(values).all())

@@ -26,7 +26,7 @@ from assay.records.fitted import Candidate, Field, Operating, Pool
 from assay.records.report import Examination
 from assay.records.snapshot import Column, DataSnapshot, Problem
 from assay.records.spec import ProjectSpec
-from assay.testing.answers import cells_of, difference
+from assay.testing.answers import answered, blended, cells_of, difference, equal
 
 TOLERANCE = 1e-7
 """Largest difference between trained and exported model, relative to numbers above 1."""
@@ -246,7 +246,7 @@ class FamilyContract:
         for model in models:
             again = case.fit(model.candidate, case.valid)
             assert again.rounds == model.rounds, model.candidate.name
-            assert _equal(model, again, case.valid.frame), model.candidate.name
+            assert equal(model, again, case.valid.frame), model.candidate.name
 
     def test_validation_rows_only_stop_early(self, case: Case, models: list[Model]) -> None:
         """Whatever the validation rows hold, the model is the one that training alone gives.
@@ -257,15 +257,15 @@ class FamilyContract:
             misled = case.fit(model.candidate, spoilt(case.valid))
             for seen in (model, misled):
                 alone = case.fit(model.candidate, None, seen.rounds)
-                assert _equal(seen, alone, case.valid.frame), model.candidate.name
+                assert equal(seen, alone, case.valid.frame), model.candidate.name
 
     def test_state_restores_the_model(self, case: Case, models: list[Model]) -> None:
         """The restored model answers the same to the last bit, on nasty rows too."""
         frame = case.nasty()
         for model in models:
             restored = case.family.restore(model.candidate, case.problem, model.state())
-            assert _equal(model, restored, case.valid.frame), model.candidate.name
-            assert _equal(model, restored, frame), model.candidate.name
+            assert equal(model, restored, case.valid.frame), model.candidate.name
+            assert equal(model, restored, frame), model.candidate.name
 
     def test_makes_nasty_rows(self, case: Case) -> None:
         """They have the features, something is missing, and they are twice the same."""
@@ -286,7 +286,7 @@ class FamilyContract:
             name = " + ".join(model.candidate.name for model, _ in members)
             predictor = _exported(case, members, loader)
             for frame in (case.valid.frame, case.nasty().select(case.problem.features)):
-                trained = _weighted(members, frame)
+                trained = blended(members, frame)
                 served = predictor.predict(frame)
                 case.check(served, frame.height)
                 assert difference(trained, served) <= TOLERANCE, name
@@ -323,12 +323,32 @@ class FamilyContract:
         names = [field.name for field in predictor.signature.inputs]
         nasty = case.nasty().select(case.problem.features)
         for frame in (case.valid.frame[:40], nasty.gather_every(max(1, nasty.height // 60))):
-            for place in range(frame.height):
-                one = frame[place : place + 1]
-                found = predictor.row(cells_of(one, names))
-                expected = predictor.predict(one).values
-                assert found.shape == expected.shape
-                assert found.tobytes() == expected.tobytes(), one.row(0, named=True)
+            cells = [cells_of(one, names) for one in frame.iter_slices(1)]
+            for row, one in zip(cells, frame.iter_slices(1), strict=True):
+                found, expected = predictor.row(row), predictor.predict(one).values
+                assert (found.shape, found.tobytes()) == (expected.shape, expected.tobytes()), row
+            together = Predictions(predictor.rows(cells), predictor.signature.classes)
+            assert difference(predictor.predict(frame), together) <= 1e-12
+            assert predictor.rows(cells[:1]).tobytes() == predictor.row(cells[0]).tobytes()
+
+    def test_says_why(self, case: Case, predictor: Predictor) -> None:
+        """From the package alone, contributions add up to each answer; a typical row has none."""
+        names = tuple(field.name for field in predictor.signature.inputs)
+        frame = pl.concat([case.valid.frame.select(names)[:5], case.nasty().select(names)[:5]])
+        found, served = predictor.explain(frame, predictor), predictor.predict(frame)
+        assert found.columns == names
+        assert found.contributions.shape == (frame.height, len(names))
+        of, values = answered(case.problem, served)
+        assert found.of == of
+        assert np.array_equal(found.values, values)
+        gap = np.abs(found.base + found.contributions.sum(axis=1) - found.values)
+        assert (gap <= 1e-9 * np.maximum(1.0, np.abs(found.values))).all()
+        alone = predictor.explain(frame[3:4], predictor)
+        assert np.allclose(alone.contributions, found.contributions[3:4], rtol=0, atol=1e-12)
+        assert predictor.reference.columns == list(names)
+        typical = predictor.explain(predictor.reference, predictor)
+        assert not typical.contributions.any()
+        assert (typical.base == typical.values).all()
 
     def test_the_plain_file_answers_alike(self, case: Case, predictor: Predictor) -> None:
         """What a program without Assay is told is what the predictor says."""
@@ -375,18 +395,6 @@ def _blend(models: list[Model]) -> list[tuple[Model, float]]:
     return [(model, 1 / len(models)) for model in models]
 
 
-def _weighted(members: list[tuple[Model, float]], frame: pl.DataFrame) -> Predictions:
-    answers = [(model.predict(frame), weight) for model, weight in members]
-    values = np.sum([answer.values * weight for answer, weight in answers], axis=0)
-    return Predictions(values, answers[0][0].classes)
-
-
 def _exported(case: Case, members: list[tuple[Model, float]], loader: PredictorLoader) -> Predictor:
     files, signature = case.family.export(members, Pool(), Operating(), case.problem, case.inputs)
     return loader(files, signature)
-
-
-def _equal(one: Model, other: Model, frame: pl.DataFrame) -> bool:
-    values = one.predict(frame).values
-    same = np.array_equal(values, other.predict(frame).values)
-    return same and bool(np.isfinite(values).all())

@@ -102,6 +102,13 @@ def test_plain_cells_are_read_without_a_frame() -> None:
     assert RowReader(fields, ()).read(row) == [12.5, "3", True, moment, "hi"]
 
 
+@pytest.mark.parametrize("rest", ["T10:30", "T10:30:00", "T10:30:00.000Z", " 11:30:00+01:00"])
+def test_a_time_as_json_has_it_is_read_without_a_frame(rest: str, monkeypatch: Any) -> None:
+    reader = RowReader([field("datetime")], ())
+    monkeypatch.setattr("assay.data.row.conform", None)
+    assert reader.read({"x": f"2020-01-31{rest}"}) == [1_580_466_600_000_000]
+
+
 @pytest.mark.parametrize("row", [{}, {"x": [1, 2]}, {"x": 1, "y": [1, 2]}, {"x": "word"}])
 def test_what_is_not_one_row_of_these_columns_is_left_alone(row: dict[str, Any]) -> None:
     with pytest.raises(Unread):
@@ -116,6 +123,11 @@ cells = st.one_of(
     st.text(max_size=8),
     st.from_regex(r"\s?[+-]?[0-9]{0,3}[.,]?[0-9]{0,3}(e[+-]?[0-9]{1,3})?\s?", fullmatch=True),
     st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?", fullmatch=True),
+    st.from_regex(
+        r"20[0-9]{2}-0[1-9]-[0-2][0-9][ T][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]{1,7})?)?"
+        r"(Z|[+-][0-2][0-9]:[0-6][0-9])?",
+        fullmatch=True,
+    ),
     st.sampled_from(["nan", "NaN", "true", "TRUE", "False", "1.0", "-1.0", "off", "na", "N/A"]),
     st.datetimes(),
     st.dates(),
