@@ -8,10 +8,13 @@ from assay.records.package import ModelVersion, Package
 from assay.registry.fold import CHAMPION, MOVED, REGISTERED, Registry, fold
 
 
-def register(context: Context, package: Package, verdict: str) -> ModelVersion:
+def register(
+    context: Context, package: Package, verdict: str, *, by_release: bool = False
+) -> ModelVersion:
     """Give the package a version under its name; once registered it keeps that version.
 
-    An accepted verdict makes it the champion.
+    An accepted verdict makes it the champion; `by_release` only where there is none yet, else a
+    release is to decide.
     """
     registry = fold(context.ledger.read())
     if not _has(registry, package):
@@ -28,7 +31,9 @@ def register(context: Context, package: Package, verdict: str) -> ModelVersion:
     been_live = any(
         move.version == version.version for move in registry.moves.get(package.name, [])
     )
-    if verdict == "accepted" and not been_live:  # or it would undo what a person decided since
+    waits = by_release and registry.champion(package.name) is not None
+    # one that has been live would undo what a person decided since
+    if verdict == "accepted" and not been_live and not waits:
         _move(context, version, f"run {context.run} was accepted by its gates", "accepted")
         registry = fold(context.ledger.read())
     return next(
@@ -64,6 +69,12 @@ def promote(context: Context, reference: str, reason: str) -> ModelVersion:
     return fold(context.ledger.read()).resolve(version.name)
 
 
+def follow(context: Context, reference: str, reason: str) -> None:
+    """Make a version the champion because a release was decided so, not a person."""
+    version = fold(context.ledger.read()).resolve(reference)
+    _move(context, version, reason, version.verdict)
+
+
 def rollback(context: Context, name: str, reason: str) -> ModelVersion:
     """Make the version that was live before the champion again.
 
@@ -76,9 +87,10 @@ def rollback(context: Context, name: str, reason: str) -> ModelVersion:
     if before is None:
         raise UsageError(
             "ROLLBACK-NOTHING",
-            f"no other version of {current.name} was live before version {current.version}",
+            f"there is nothing before version {current.version} of {current.name} to go back to",
             got=name,
-            hint=f"`assay history {current.name}` shows what was live when",
+            hint=f"`assay promote {current.name}@VERSION --reason …` makes any version live; "
+            f"`assay history {current.name}` shows what was live when",
         )
     version = registry.versions[current.name][before - 1]
     why = reason.strip() or f"rolled back from version {current.version}"

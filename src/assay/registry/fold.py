@@ -40,6 +40,21 @@ class Registry:
     versions: dict[str, list[ModelVersion]] = field(default_factory=dict)
     moves: dict[str, list[Move]] = field(default_factory=dict)
 
+    def take(self, event: Event) -> None:
+        """Read one more event."""
+        if event.kind == REGISTERED:
+            _register(self, event)
+        elif event.kind == MOVED:
+            move = Move(
+                version=event.data["version"],
+                at=event.at,
+                actor=event.actor,
+                agency=event.agency,
+                reason=event.data["reason"],
+                verdict=event.data["verdict"],
+            )
+            self.moves.setdefault(event.subject, []).append(move)
+
     def champion(self, name: str) -> int | None:
         """Return the version that is live, None when none is."""
         moves = self.moves.get(name)
@@ -81,14 +96,15 @@ class Registry:
                     hint=f'assay promote {name}@{versions[-1].version} --reason "…"',
                 )
             wanted = str(live)
-        if not wanted.isdecimal() or not 1 <= int(wanted) <= len(versions):
+        number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else 0
+        if not 1 <= number <= len(versions):
             raise UsageError(
                 "MODEL-NO-VERSION",
                 f"{name} has no version {wanted}",
                 got=reference,
                 allowed=[f"{name}@{v.version}" for v in versions],
             )
-        return versions[int(wanted) - 1]
+        return versions[number - 1]
 
     def live_at(self, name: str, at: str) -> Move | None:
         """Return the move that decided what was live at the time `at` (ISO 8601, UTC)."""
@@ -115,19 +131,7 @@ def fold(events: Iterable[Event]) -> Registry:
     """Read the registry off the events of a ledger."""
     registry = Registry()
     for event in events:
-        if event.kind == REGISTERED:
-            _register(registry, event)
-        elif event.kind == MOVED:
-            registry.moves.setdefault(event.subject, []).append(
-                Move(
-                    version=event.data["version"],
-                    at=event.at,
-                    actor=event.actor,
-                    agency=event.agency,
-                    reason=event.data["reason"],
-                    verdict=event.data["verdict"],
-                )
-            )
+        registry.take(event)
     return registry
 
 

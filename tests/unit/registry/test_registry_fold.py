@@ -77,6 +77,7 @@ def test_references(reference, version):
         ("shop@5", "MODEL-NO-VERSION"),
         ("shop@0", "MODEL-NO-VERSION"),
         ("shop@²", "MODEL-NO-VERSION"),
+        ("shop@" + "9" * 5000, "MODEL-NO-VERSION"),
         ("shop@one", "MODEL-NO-VERSION"),
         ("shp", "MODEL-UNKNOWN"),
         ("", "MODEL-UNKNOWN"),
@@ -135,3 +136,9 @@ def test_registering_again_does_not_undo_what_a_person_decided_since(context):
 def test_an_accepted_version_that_was_never_live_goes_live_when_it_is_registered_again(context):
     register(context, package("a"), "rejected")
     assert register(context, package("a"), "accepted").aliases == ("champion",)
+
+
+def test_a_version_that_a_release_is_to_decide_on_waits(context):
+    assert register(context, package("a"), "accepted", by_release=True).aliases == ("champion",)
+    assert register(context, package("b"), "accepted", by_release=True).aliases == ()
+    assert register(context, package("c"), "accepted").aliases == ("champion",)

@@ -1,0 +1,1 @@
+"""The parent, its workers, and what they share: sockets, messages, counters."""
