@@ -1,0 +1,1 @@
+"""What is answered besides rows: explanations, feedback, metrics, the documents, protocol v2."""
