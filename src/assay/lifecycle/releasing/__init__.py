@@ -1,0 +1,1 @@
+"""A new version takes over: started, decided by what is measured, and told."""

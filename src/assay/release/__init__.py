@@ -1,0 +1,1 @@
+"""How a new version takes over: assignment to arms, sequential tests, and the decision."""
