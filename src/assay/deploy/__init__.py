@@ -1,0 +1,1 @@
+"""Files that run a model elsewhere: containers, orchestrators, other servers."""

@@ -1,0 +1,1 @@
+"""Files that run a version elsewhere: what they state, and the store that goes along."""
