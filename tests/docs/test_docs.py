@@ -46,6 +46,12 @@ def test_the_generated_pages_are_current() -> None:
     assert generate().stale() == [], "run `make docs`"
 
 
+def test_every_page_can_be_found() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.glob("*/*.md")}
+    assert sorted(page for page in pages if f"]({page})" not in index) == []
+
+
 def test_every_error_code_says_something() -> None:
     codes = generate().error_codes()
     assert len(codes) > 100

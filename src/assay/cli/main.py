@@ -26,8 +26,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("assay.cli.models:MODELS", "list the models of a store"),
     "promote": ("assay.cli.models:PROMOTE", "make a version the champion"),
     "rollback": ("assay.cli.models:ROLLBACK", "go back to the version that was live before"),
+    "release": ("assay.cli.release:COMMAND", "let a new version take over, safely"),
     "history": ("assay.cli.models:HISTORY", "what was live when, and who decided"),
     "predict": ("assay.cli.predict:COMMAND", "answer for every row of a file"),
+    "deploy": ("assay.cli.deploy:COMMAND", "write the files that run a version elsewhere"),
+    "serve": ("assay.cli.serve:COMMAND", "answer requests over HTTP with one or more models"),
+    "token": ("assay.cli.token:COMMAND", "make, list and revoke the tokens of a store's servers"),
+    "load-test": ("assay.cli.load_test:COMMAND", "how fast a served model answers under load"),
+    "drill": ("assay.cli.drill:COMMAND", "put a fault into a running server and see it recover"),
+    "log": ("assay.cli.log:COMMAND", "what was asked and answered, and what was true"),
     "verify": ("assay.cli.verify:COMMAND", "check digests, the chain, and the numbers themselves"),
 }
 """Command → where it is, and its line in the help."""
@@ -44,6 +51,8 @@ examples:
   assay run churn                                       all the way to a judged model
   assay report last                                     the page to show around
   assay predict churn@champion new.csv -o answers.csv
+  assay serve churn                                     answer over HTTP
+  assay release churn@2 --watch                         a canary that decides by itself
 """
 
 

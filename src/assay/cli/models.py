@@ -62,7 +62,24 @@ def _history(args: argparse.Namespace) -> tuple[int, Any]:
     ]
     if rows:
         console.print(table(("since (UTC)", "champion", "by", "verdict", "why"), rows))
+    if answer["served"]:
+        headers = ("from (UTC)", "to", "server", "answered with")
+        served = [
+            (_time(s["since"]), _time(s["until"]) or "now", s["url"], _arms(args.model, s["arms"]))
+            for s in answer["served"]
+        ]
+        console.print(table(headers, served))
     return 0, answer
+
+
+def _arms(name: str, arms: list[dict[str, Any]]) -> str:
+    """Return the versions of a spell, with their shares where there are several."""
+    if len(arms) == 1:
+        return f"{name}@{arms[0]['version']}"
+    return ", ".join(
+        f"{name}@{arm['version']} " + ("shadow" if arm["shadow"] else f"{arm['share']:.0%}")
+        for arm in arms
+    )
 
 
 def _time(at: str) -> str:
@@ -104,7 +121,9 @@ ROLLBACK = Command(
     run=_rollback,
 )
 HISTORY = Command(
-    about="What was live when, who decided, and why.",
+    about="""\
+What was live when, who decided, and why; and which server answered with which version from when to
+when. A server that was killed has its end where it last showed that it lives.""",
     examples="examples:\n  assay history churn\n  assay history churn --at 2026-11-01T12:00\n",
     configure=_configure_history,
     run=_history,

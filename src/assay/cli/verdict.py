@@ -166,9 +166,15 @@ def next_steps(result: RunResult) -> list[tuple[str, str]]:
         steps = [report, (edit, "add rows, or ask for what these rows can show")]
         take = (f'assay promote {name} --reason "…"{store}', "take responsibility for it")
         return [*steps, take if model and not model.aliases else show]
-    answer = (f"assay predict {name} FILE -o answers.csv{store}", "answer for new rows")
     again = (f"assay verify {result.run} --rerun{store}", "train again and compare")
-    return [report, answer if model else show, again]
+    if model is None:
+        return [report, show, again]
+    if not model.aliases:
+        beside = (f"assay release {name}{store}", "let it prove itself beside the live version")
+        return [report, beside, again]
+    answer = (f"assay predict {name} FILE -o answers.csv{store}", "answer for new rows")
+    serve = (f"assay serve {shlex.quote(model.name)}{store}", "answer over HTTP")
+    return [report, answer, serve, again]
 
 
 def relative(path: Path) -> str:

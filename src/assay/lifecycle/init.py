@@ -17,7 +17,7 @@ from assay.data.ingest import Survey, survey
 from assay.data.split import split
 from assay.errors import StoreError, UsageError
 from assay.kernel.plugins import load_family
-from assay.kernel.stage import Context, Note
+from assay.kernel.stage import Note
 from assay.kernel.store import Store
 from assay.lifecycle.project import PROPOSED
 from assay.lifecycle.run import Notify
@@ -100,7 +100,7 @@ def init(
     proposal, look = _propose(wanted, section, found, memory.store)
     # first the ledger: a file whose proposals it does not know would count as a person's own
     workspace = open_workspace(store or default_location(home))
-    context = Context(workspace.store, workspace.ledger, workspace.root)
+    context = workspace.context()
     context.append(
         PROPOSED,
         proposal.values["project.name"],

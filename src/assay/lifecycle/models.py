@@ -7,51 +7,65 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import UsageError
-from assay.kernel.stage import Context
+from assay.lifecycle.releasing.kept import require_kept
+from assay.lifecycle.releasing.release import abort
+from assay.lifecycle.releasing.releases import Releases
 from assay.lifecycle.result import plain
+from assay.lifecycle.serving.live import spells
 from assay.package.manifest import read_files
 from assay.records.package import ModelVersion
 from assay.registry import change
 from assay.registry.fold import Registry, fold
-from assay.stores.workspace import Workspace, default_location, open_workspace
+from assay.stores.workspace import find_workspace
 
 Where = str | Path | None
 
 
 def models(store: Where = None) -> list[ModelVersion]:
     """Return every version of every model, the champions marked by their alias."""
-    return fold(_open(store).ledger.read()).listing()
+    return fold(find_workspace(store).ledger.read()).listing()
 
 
 def promote(reference: str, reason: str = "", *, store: Where = None) -> ModelVersion:
     """Make `NAME@VERSION` the champion, once its package is verified.
 
     Raises:
-        Refused: its gates did not accept it and no reason is given.
+        Refused: its gates did not accept it, or it broke them under load, and no reason is given.
         Tampered: its package is not what it was built as.
     """
-    workspace = _open(store)
-    version = fold(workspace.ledger.read()).resolve(reference)
+    workspace = find_workspace(store)
+    events = list(workspace.ledger.read())
+    version = fold(events).resolve(reference)
+    require_kept(events, version, reason)
     read_files(workspace.root / "packages" / version.package)
-    return change.promote(_context(workspace), reference, reason)
+    return change.promote(workspace.context(), reference, reason)
 
 
 def rollback(name: str, reason: str = "", *, store: Where = None) -> ModelVersion:
-    """Make the version that was live before the champion again, once its package is verified."""
-    workspace = _open(store)
-    registry = fold(workspace.ledger.read())
+    """Make the version that was live before the champion again, once its package is verified.
+
+    While a release is going on that is the one live beside it: the release is aborted.
+    """
+    workspace = find_workspace(store)
+    events = list(workspace.ledger.read())
+    registry = fold(events)
+    if Releases(events).on(name) is not None:
+        abort(name, reason, store=store)
+        return registry.resolve(name)
     before = registry.previous(registry.resolve(_bare(name)).name)
     if before is not None:
         read_files(workspace.root / "packages" / registry.versions[name][before - 1].package)
-    return change.rollback(_context(workspace), name, reason)
+    return change.rollback(workspace.context(), name, reason)
 
 
 def history(name: str, at: str = "", *, store: Where = None) -> dict[str, Any]:
-    """Return every move of a model's champion, and with `at` what was live at that time.
+    """Return every move of a model's champion, and what servers answered with; `at`: what then.
 
     `at` is ISO 8601; without a time zone it is UTC. Raises UsageError for anything else.
     """
-    registry = fold(_open(store).ledger.read())
+    workspace = find_workspace(store)
+    events = list(workspace.ledger.read())
+    registry = fold(events)
     if _bare(name) not in registry.versions:
         registry.resolve(name)
     answer: dict[str, Any] = {
@@ -59,10 +73,13 @@ def history(name: str, at: str = "", *, store: Where = None) -> dict[str, Any]:
         "moves": [vars(move) for move in registry.moves.get(name, [])],
         "versions": [plain(version) for version in _versions(registry, name)],
     }
+    served = spells(events, name, workspace.root)
     if at:
-        move = registry.live_at(name, _utc(at))
+        moment = _utc(at)
+        move, served = registry.live_at(name, moment), [s for s in served if s.covers(moment)]
         answer["at"] = at
         answer["live"] = vars(move) if move else None
+    answer["served"] = [vars(spell) for spell in served]
     return answer
 
 
@@ -96,11 +113,3 @@ def _utc(at: str) -> str:
             allowed=["2026-11-22", "2026-11-22T14:30", "2026-11-22T14:30:00+01:00"],
         ) from error
     return utc
-
-
-def _open(store: Where) -> Workspace:
-    return open_workspace(store or default_location(None), create=False)
-
-
-def _context(workspace: Workspace) -> Context:
-    return Context(workspace.store, workspace.ledger, workspace.root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,20 +15,17 @@ import polars as pl
 
 from assay.data.conform import conform
 from assay.data.raw import is_single, to_polars
-from assay.data.source import read_any
 from assay.data.transform import apply_transform
-from assay.errors import StoreError, UsageError
+from assay.errors import UsageError
 from assay.kernel.family import Predictions
-from assay.lifecycle.single import OneRow, labels, positive_code
-from assay.metrics.operate import answer_sets
+from assay.lifecycle.single import OneRow
+from assay.metrics.answers import answers
 from assay.package.load import LoadedPackage
 from assay.package.load import load as load_package
 from assay.package.manifest import CODE, MANIFEST
 from assay.records.fitted import Signature
 from assay.registry.fold import fold
-from assay.stores.workspace import default_location, open_workspace
-
-WRITERS = (".csv", ".parquet", ".jsonl", ".ndjson")
+from assay.stores.workspace import find_workspace
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,15 +68,40 @@ class Model:
         answer = answers(self.ask(to_polars(frame)), self.signature, sets=sets)
         return _in_kind_of(frame, answer)
 
+    def explain(self, frame: Any) -> Any:
+        """Say why rows are answered so, in the kind of frame they came in.
+
+        Returns:
+            One row per row, in order: `of`, the class whose probability is explained (not for a
+            number), `base`, its value for a typical row, `value`, its value for this one, and
+            `contribution_<column>` for each column. Base and contributions add up to the value.
+
+        Raises:
+            DataError: columns are missing, or a cell is not of its column's type.
+        """
+        found = self.package.predictor.explain(self._typed(to_polars(frame)))
+        columns = [pl.Series("base", found.base), pl.Series("value", found.values)]
+        if self.signature.classes:
+            columns.insert(0, pl.Series("of", found.of, dtype=pl.String))
+        columns += [
+            pl.Series(f"contribution_{name}", found.contributions[:, place])
+            for place, name in enumerate(found.columns)
+        ]
+        return _in_kind_of(frame, pl.DataFrame(columns))
+
     def ask(self, raw: pl.DataFrame) -> Predictions:
         """Return probabilities or numbers for rows as they were ingested; raises DataError."""
+        return self.package.predictor.predict(self._typed(raw))
+
+    def _typed(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that the predictor takes, after the project's own Python if any."""
         rows = self._conform(raw, self.signature)
         code = self.package.manifest.code
         if code is not None:
             local = msgspec.structs.replace(code, file=code.file.removeprefix(f"{CODE}/"))
             rows = apply_transform(local, rows, self.package.path / CODE, allow_code=True)
             rows = self._conform(rows, self.package.predictor.signature)
-        return self.package.predictor.predict(rows)
+        return rows
 
     @cached_property
     def _one(self) -> OneRow:
@@ -136,100 +157,9 @@ def package_path(reference: str | Path, store: str | Path | None = None) -> Path
             where=str(path),
             hint="name a folder with a manifest.json, or a model such as churn@champion",
         )
-    workspace = open_workspace(store or default_location(None), create=False)
+    workspace = find_workspace(store)
     version = fold(workspace.ledger.read()).resolve(str(reference))
     return workspace.root / "packages" / version.package
-
-
-def answers(predictions: Predictions, signature: Signature, *, sets: bool = False) -> pl.DataFrame:
-    """Return predictions as columns: `prediction` and what belongs to it."""
-    if not signature.classes:
-        low, high = signature.interval or (0.0, 0.0)
-        number = pl.Series("prediction", predictions.values)
-        return pl.DataFrame([number, (number + low).alias("low"), (number + high).alias("high")])
-    chosen = labels(signature).gather(predictions.codes(positive_code(signature)))
-    chances = [
-        pl.Series(f"probability_{name}", predictions.values[:, place])
-        for place, name in enumerate(signature.classes)
-    ]
-    if sets:
-        inside = answer_sets(signature.operating, predictions)
-        names = [[c for c, there in zip(signature.classes, row, strict=True) if there]
-                 for row in inside.tolist()]  # fmt: skip
-        chances.append(pl.Series("prediction_set", names, dtype=pl.List(pl.String)))
-    return pl.DataFrame([chosen, *chances])
-
-
-def predict_file(model: Model, file: Path, out: Path, *, sets: bool = False) -> int:
-    """Answer for every row of a data file; writes its columns and the answers, whole or not at all.
-
-    The classes of a prediction set are joined by " | ". Returns the number of rows.
-
-    Raises:
-        UsageError: the ending of `out` is not one that can be written, or of a format that cannot
-            hold a column of `file`, or `out` is `file` itself.
-        DataError: the file cannot be read, or does not fit the model.
-        StoreError: there is no room or no right to write.
-    """
-    if out.suffix.lower() not in WRITERS:
-        raise UsageError(
-            "PREDICT-FORMAT",
-            "the ending of the output file names no format that can be written",
-            got=out.name,
-            allowed=WRITERS,
-        )
-    if file.exists() and out.exists() and file.samefile(out):
-        raise UsageError(
-            "PREDICT-SAME-FILE",
-            "the output file is the input file, which would be lost",
-            where=str(file),
-            got=str(out),
-            hint="write to another file with -o",
-        )
-    raw = read_any(file)
-    _check_cells(raw, out)
-    answer = answers(model.ask(raw), model.signature, sets=sets)
-    answer = answer.with_columns(pl.col(pl.List(pl.String)).list.join(" | "))
-    for name in answer.columns:
-        free = name
-        while free in raw.columns:
-            free += "_predicted"
-        answer = answer.rename({name: free})
-    _write(pl.concat([raw, answer], how="horizontal"), out)
-    return raw.height
-
-
-def _check_cells(raw: pl.DataFrame, out: Path) -> None:
-    for name, dtype in raw.schema.items():
-        if out.suffix.lower() == ".csv" and (dtype.is_nested() or dtype == pl.Binary):
-            raise UsageError(
-                "PREDICT-CELLS",
-                "a CSV file cannot hold the cells of this column of the input",
-                where=name,
-                got=str(dtype),
-                hint="write a Parquet or JSON Lines file: -o answers.parquet",
-            )
-
-
-def _write(table: pl.DataFrame, out: Path) -> None:
-    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        if out.suffix.lower() == ".parquet":
-            table.write_parquet(draft)
-        elif out.suffix.lower() == ".csv":
-            table.write_csv(draft)
-        else:
-            table.write_ndjson(draft)
-        draft.replace(out)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(
-            "PREDICT-NOT-WRITTEN",
-            f"the answers could not be written: {error}",
-            where=str(out),
-            hint="free some room, check the rights, or write to another place with -o",
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _in_kind_of(given: Any, answer: pl.DataFrame) -> Any:

@@ -23,7 +23,7 @@ from assay.report.numbers import Text, plain_numbers
 from assay.report.plain import render_plain
 from assay.report.view import RunView
 from assay.stores.faults import explained
-from assay.stores.workspace import Workspace, default_location, open_workspace
+from assay.stores.workspace import Workspace, find_workspace
 
 EXIT_CODES = {"accepted": 0, "rejected": 3, "inconclusive": 4}
 
@@ -256,12 +256,12 @@ def _said(text: Text) -> dict[str, Any]:
 
 def open_run(reference: str = "last", store: str | Path | None = None) -> RunResult:
     """Return a run of a store by its id, a part of it, or `last`; raises UsageError."""
-    workspace = open_workspace(store or default_location(None), create=False)
+    workspace = find_workspace(store)
     entry = find(runs(workspace.ledger.read()), reference)
     return RunResult(workspace, entry, view(workspace, entry))
 
 
 def list_runs(store: str | Path | None = None) -> list[RunEntry]:
     """Return every run of a store, oldest first."""
-    workspace = open_workspace(store or default_location(None), create=False)
+    workspace = find_workspace(store)
     return list(runs(workspace.ledger.read()).values())

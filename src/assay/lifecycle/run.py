@@ -203,15 +203,29 @@ def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, st
         raise
     finally:
         context.executor.stop()
-    conclude(progress, context, time.monotonic() - start, reading)
+    conclude(progress, context, time.monotonic() - start, reading, by_release=_by_release(prepared))
 
 
-def conclude(progress: loop.Progress, context: Context, seconds: float, reading: float) -> None:
+def _by_release(prepared: Prepared) -> bool:
+    """Return True where the project file says how a new version takes over from the live one."""
+    spec = prepared.spec
+    chosen = any(c.path.startswith("release.") and c.agency != "default" for c in spec.choices)
+    return chosen and spec.release.strategy != "direct"
+
+
+def conclude(
+    progress: loop.Progress,
+    context: Context,
+    seconds: float,
+    reading: float,
+    *,
+    by_release: bool = False,
+) -> None:
     """Register what was packaged, and write the end of the run."""
     decision, package = progress.records.get("judge"), progress.records.get("package")
     verdict = decision.verdict if isinstance(decision, Decision) else ""
     if isinstance(package, Package):
-        register(context, package, verdict)
+        register(context, package, verdict, by_release=by_release)
     context.append(
         history.FINISHED,
         context.run,

@@ -38,7 +38,7 @@ from assay.records.spec import (
     SplitSection,
 )
 from assay.registry.fold import fold
-from assay.stores.workspace import Workspace, default_location, open_workspace
+from assay.stores.workspace import Workspace, find_workspace, open_workspace
 
 GIVEN: dict[str, type[Record]] = {
     "spec": ProjectSpec,
@@ -98,7 +98,7 @@ def verify(
         folder = path.parent if path.name == "ledger.sqlite" else path
         nested = folder / ".assay"
         return _store(open_workspace(nested if nested.is_dir() else folder, create=False))
-    workspace = open_workspace(store or default_location(None), create=False)
+    workspace = find_workspace(store)
     if not target:
         found = _store(workspace)
         found.rerun = _run(workspace, "last", notify, rerun=True).rerun if rerun else {}
@@ -187,7 +187,7 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
         finally:
             context.executor.stop()
         before = get_record(workspace.store, entry.data["records"]["evaluate"], Report)
-        Context(workspace.store, workspace.ledger, workspace.root).append(
+        workspace.context().append(
             "test.read",
             entry.run,
             seal=entry.given["seal"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assay.errors import UsageError
-from assay.lifecycle.predict import predict_file
+from assay.lifecycle.batch import predict_file
 
 
 @pytest.mark.parametrize("link", ["same", "symlink", "hardlink"])

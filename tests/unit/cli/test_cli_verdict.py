@@ -125,7 +125,12 @@ def test_a_gain_is_written_as_its_gate_is(tmp_path):
 @pytest.mark.parametrize(
     ("outcome", "aliases", "words"),
     [
-        ("accepted", ("champion",), ["assay report", "assay predict", "assay verify"]),
+        (
+            "accepted",
+            ("champion",),
+            ["assay report", "assay predict", "assay serve", "assay verify"],
+        ),
+        ("accepted", (), ["assay report", "assay release", "assay verify"]),
         ("rejected", (), ["assay report", "$EDITOR", "assay show"]),
         ("inconclusive", (), ["assay report", "$EDITOR", "assay promote"]),
         ("inconclusive", ("champion",), ["assay report", "$EDITOR", "assay show"]),
@@ -135,9 +140,7 @@ def test_what_comes_next_depends_on_the_verdict(tmp_path, outcome, aliases, word
     version = msgspec.structs.replace(binary_view().version, aliases=aliases)
     result = made(tmp_path, outcome, version=version)
     commands = [command for command, _ in next_steps(result)]
-    assert [command.startswith(word) for command, word in zip(commands, words, strict=True)] == [
-        True
-    ] * 3
+    assert all(command.startswith(word) for command, word in zip(commands, words, strict=True))
     for command in commands:
         pieces = shlex.split(command)
         assert any(piece.endswith(("a store", "my project/assay.toml")) for piece in pieces)
@@ -255,7 +258,7 @@ def test_history_at_a_time_ends_there(live, shown, monkeypatch, capsys):
         {"at": f"2026-11-0{n}", "version": n, "actor": "me", "verdict": "accepted", "reason": ""}
         for n in (1, 2)
     ]
-    answer = {"moves": moves, "live": None if live is None else moves[live]}
+    answer = {"moves": moves, "live": None if live is None else moves[live], "served": []}
     monkeypatch.setattr(models.models, "history", lambda *_, **__: answer)
     models.HISTORY.run(argparse.Namespace(model="model", at="2026-11-01", store=None, json=False))
     text = capsys.readouterr().out
