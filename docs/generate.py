@@ -38,6 +38,7 @@ WORDS = {
     "DATA-FORMAT": "the file is of a kind that is not read",
     "DATA-TARGET-UNKNOWN": "the table has no column …",
     "INTERRUPTED": "interrupted; the same command resumes at the first missing record",
+    "SERVE-FEEDBACK": "feedback does not fit the model, or is not of the form that it has",
     "STORE-NOT-FOUND": "there is no store here",
     "WORKER-DIED": "a worker ended in the middle of a call",
 }
