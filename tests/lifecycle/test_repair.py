@@ -154,7 +154,7 @@ def test_init_that_cannot_write_leaves_no_file_that_would_count_as_a_person_s(
     def full(*_, **__):
         raise StoreError("STORE-FULL", "there is no room left to write to the store")
 
-    monkeypatch.setattr("assay.lifecycle.init.Context.append", full)
+    monkeypatch.setattr("assay.kernel.stage.Context.append", full)
     with pytest.raises(StoreError):
         assay.init(tmp_path / "new", data=str(table), target="left")
     assert not (tmp_path / "new" / "assay.toml").exists()

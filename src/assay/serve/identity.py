@@ -8,7 +8,10 @@ from itertools import count
 
 HEADER = b"x-request-id"
 
-_SAFE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+PLAIN = "[A-Za-z0-9._:-]{1,64}"
+"""What a client may call a request, or a number that it sends as feedback."""
+
+_SAFE = re.compile(PLAIN.encode())
 
 
 class Identities:

@@ -8,6 +8,7 @@ readers join the two logs. The last label of a row counts.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from assay.errors import AssayError, DataError, Mistakes
 from assay.kernel.family import class_labels
 from assay.records.fitted import Signature
 from assay.serve.http.message import Reply, Request, Response
+from assay.serve.identity import PLAIN
 from assay.serve.lane import Lane
 from assay.serve.log.writer import PredictionLog
 from assay.serve.models import Live
@@ -28,8 +30,7 @@ from assay.serve.route import Endpoint, Target
 from assay.serve.state import State
 
 KEYS = ("request", "label", "value", "row", "metric", "at")
-LONGEST = 64
-"""Characters of a request's id or a metric's name."""
+_PLAIN = re.compile(PLAIN)
 MOST_ROWS = 2**31 - 1
 
 
@@ -151,8 +152,8 @@ def _one(given: Any, signatures: Sequence[Signature], where: str) -> Told:
 
 def _word(given: dict[str, Any], key: str, where: str) -> str:
     word = given.get(key)
-    if not isinstance(word, str) or not 0 < len(word) <= LONGEST or not word.isprintable():
-        allowed = [f"1 to {LONGEST} printable characters"]
+    if not isinstance(word, str) or not _PLAIN.fullmatch(word):
+        allowed = ["1 to 64 letters, digits and . _ : -"]
         raise _misfit(f"{where}, {key}", "this is no name", word, allowed)
     return word
 

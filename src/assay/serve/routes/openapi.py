@@ -146,7 +146,7 @@ def _feedback(live: Live, whose: str) -> Schema:
         known = {"label": schemas.label(signature)["enum"][0]}
     content = {
         "schema": {"$ref": f"#/components/schemas/Feedback.{_key(live)}"},
-        "example": {"request": "the id in an answer", "row": 0} | known,
+        "example": {"request": "660e24a1ebe32-0-3", "row": 0} | known,
     }
     taken = {"type": "object", "properties": {"accepted": {"type": "integer"}}}
     said: Schema = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.records.fitted import Field, Signature
 from assay.records.spec import ServeSection
+from assay.serve.identity import PLAIN
 
 Schema = dict[str, Any]
 
@@ -156,15 +157,15 @@ def explanation(signature: Signature) -> Schema:
 
 def feedback(signature: Signature) -> Schema:
     """Return the schema of what came to be known: of one row or request, or a list of such."""
+    name = {"type": "string", "pattern": f"^{PLAIN}$"}
     common: Schema = {
-        "request": {"type": "string", "minLength": 1, "maxLength": 64},
+        "request": name,
         "at": {"type": "string", "format": "date-time", "description": "When; now without it."},
     }
     row = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "default": 0}
     number: Schema = {"type": "number"}
     known = ("label", label(signature)) if signature.classes else ("value", number)
     truth = _only(common | {"row": row, known[0]: known[1]}) | {"required": ["request", known[0]]}
-    name = {"type": "string", "minLength": 1, "maxLength": 64}
     metric = _only(common | {"metric": name, "value": number})
     metric |= {"required": ["request", "metric", "value"]}
     one = {"anyOf": [truth, metric]}
