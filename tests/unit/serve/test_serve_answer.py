@@ -297,7 +297,7 @@ def test_what_live_refuses_is_no_fault_of_its_shadow():
     new = Arm(version=2, package="", share=0.0, shadow=True)
     known = Deployment(model="orders", arms=(Arm(version=1, package=""), new), release="r")
     server = Server().serve(servable(), servable(version=2), deployment=known)
-    (response,) = server.ask(post(ROWS[0] | {"age": "many"}))
+    (response,) = server.ask(post(ROWS[0] | {"age": "many"}), linger=0.5)
     assert response.status == 422
     assert server.traffic(2, 1).failed == 0
 
@@ -306,7 +306,8 @@ def test_a_shadow_answers_rows_whose_absent_columns_live_fills():
     new = Arm(version=2, package="", share=0.0, shadow=True)
     known = Deployment(model="orders", arms=(Arm(version=1, package=""), new), release="r")
     server = Server().serve(servable(), servable(version=2), deployment=known, absent="warn")
-    (response,) = server.ask(post({name: ROWS[0][name] for name in ROWS[0] if name != "fee"}))
+    row = {name: ROWS[0][name] for name in ROWS[0] if name != "fee"}
+    (response,) = server.ask(post(row), linger=0.5)
     assert response.status == 200
     assert (server.traffic(2, 1).failed, server.traffic(2, 1).requests) == (0, 1)
 
