@@ -103,15 +103,22 @@ def test_settings_that_a_worker_cannot_use_are_refused_by_all(server: Start, sto
 
 
 def test_a_fallback_is_loaded_too_and_refused_as_any_version(server: Start, store: Shop) -> None:
-    serving = server("pricy", "--set", "serve.fallback=churny@1", "--workers", "1")
-    assert serving.client().post("/models/churny/predict", ROWS[0]).status == 404
+    serving = server("churny", "--set", "serve.fallback=churny@1", "--workers", "1")
+    assert serving.client().post("/models/churny@1/predict", ROWS[0]).status == 404
     assert serving.stop() == 0
     folder = store.store / "packages" / models(store.store)[0].package
     folder.rename(folder.with_name("elsewhere"))
-    refused = server("pricy", "--set", "serve.fallback=churny@1", ready=False)
+    refused = server("churny", "--set", "serve.fallback=churny@1", ready=False)
     _, said = refused.process.communicate(timeout=60)
     assert refused.process.returncode == 5
     assert "PACKAGE-NO-MANIFEST" in said
+
+
+def test_a_fallback_for_another_question_is_refused(server: Start) -> None:
+    refused = server("pricy", "--set", "serve.fallback=churny@1", ready=False)
+    _, said = refused.process.communicate(timeout=60)
+    assert refused.process.returncode == 2
+    assert "SERVE-FALLBACK-OTHER" in said
 
 
 def test_it_runs_with_a_project_that_is_gone(server: Start, store: Shop) -> None:
