@@ -6,7 +6,7 @@ A feature stands under `in.` and its name, so that it never meets a column of th
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -52,6 +52,7 @@ _DTYPES: dict[str, pl.DataType] = {
 }
 
 
+Numbers = Sequence[float] | NDArray[Any]
 Values = Sequence[float] | NDArray[np.float64] | float
 """The probabilities of one row, or its number."""
 
@@ -107,33 +108,34 @@ class PredictionForm:
 
     def tables(self, tables: Sequence[Table]) -> pl.DataFrame:
         """Return the rows of requests that came as tables."""
-        return pl.concat([self._table(table) for table in tables])
-
-    def _table(self, table: Table) -> pl.DataFrame:
-        count = table.frame.height
-        warned = np.zeros(count, dtype=bool)
-        warned[list(table.warned)] = True
+        heights = [table.frame.height for table in tables]
+        starts = np.cumsum([0, *heights])
+        of = np.repeat(np.arange(len(tables)), heights)  # the table of each row
+        warned = np.zeros(len(of), dtype=bool)
+        for table, start in zip(tables, starts, strict=False):
+            warned[[start + place for place in table.warned]] = True
         own = self._own(
-            [table.request] * count,
-            range(count),
-            [table.at] * count,
-            [table.micros] * count,
+            pl.Series([table.request for table in tables], dtype=pl.String).gather(of),
+            np.arange(len(of)) - starts[of],
+            np.array([table.at for table in tables])[of],
+            np.array([table.micros for table in tables])[of],
             warned,
-            [table.shadow] * count,
+            np.array([table.shadow for table in tables])[of],
         )
-        features = [
-            self._masks.apply(table.frame[name]).alias(FEATURE + name) for name, _ in self.fields
-        ]
-        return pl.DataFrame([*own, *features, *self._answer(table.values, table.codes)])
+        frame = pl.concat([table.frame for table in tables])
+        features = [self._masks.apply(frame[name]).alias(FEATURE + name) for name, _ in self.fields]
+        values = np.concatenate([table.values for table in tables])
+        codes = [table.codes for table in tables if table.codes is not None]
+        return pl.DataFrame([*own, *features, *self._answer(values, np.concatenate(codes or [of]))])
 
     def _own(
         self,
-        request: Sequence[str],
-        place: Sequence[int],
-        at: Sequence[float],
-        micros: Sequence[float],
-        warned: Sequence[bool] | NDArray[np.bool_],
-        shadow: Sequence[bool],
+        request: Sequence[str] | pl.Series,
+        place: Numbers,
+        at: Numbers,
+        micros: Numbers,
+        warned: Numbers,
+        shadow: Numbers,
     ) -> list[pl.Series]:
         count = len(request)
         return [
@@ -147,9 +149,7 @@ class PredictionForm:
             pl.Series("warned", np.array(warned, dtype=bool)),
         ]
 
-    def _answer(
-        self, values: NDArray[np.float64], codes: Sequence[int] | NDArray[np.int64] | None
-    ) -> list[pl.Series]:
+    def _answer(self, values: NDArray[np.float64], codes: Numbers) -> list[pl.Series]:
         if not self.classes:
             return [pl.Series("value", values.reshape(-1))]
         labels = self._labels.gather(np.array(codes))
@@ -180,7 +180,7 @@ def span_of(table: pl.DataFrame) -> tuple[int, int]:
     return int(at.min() or 0), int(at.max() or 0)  # type: ignore[arg-type]
 
 
-def moments(name: str, seconds: Sequence[float]) -> pl.Series:
+def moments(name: str, seconds: Numbers) -> pl.Series:
     """Return seconds since 1970 as moments in UTC, to the microsecond."""
     micros = np.rint(np.array(seconds, dtype=np.float64) * 1e6).astype(np.int64)
     return pl.Series(name, micros).cast(MOMENT)

@@ -33,9 +33,7 @@ from assay.serve.log.shelf import (
 )
 from assay.serve.say import say
 
-NICE = 10
-LARGER = 4
-"""Memory that a segment's rows may take, as a multiple of their small files' bytes."""
+NICE = 19
 STALE = 3600.0
 """Seconds after which the draft of a small file was left by a process that died."""
 
@@ -77,17 +75,17 @@ class _Batch:
     def __init__(self, version: int, schema: pl.Schema) -> None:
         self.version, self.schema = version, schema
         self.covers: list[Cover] = []
-        self.tables: list[pl.DataFrame] = []
-        self.bytes = self.memory = 0
+        self.bytes, self.span = 0, (0, 0)
 
     def takes(self, version: int, table: pl.DataFrame, size: float) -> bool:
-        same = version == self.version and table.schema == self.schema
-        return same and self.bytes < size and self.memory < size * LARGER
+        return version == self.version and table.schema == self.schema and self.bytes < size
 
     def add(self, name: str, table: pl.DataFrame, size: int) -> None:
+        first, last = span_of(table)
+        if self.covers:
+            first, last = min(first, self.span[0]), max(last, self.span[1])
         self.covers.append(Cover(name, table.height))
-        self.tables.append(table)
-        self.bytes, self.memory = self.bytes + size, self.memory + int(table.estimated_size())
+        self.bytes, self.span = self.bytes + size, (first, last)
 
 
 def _batches(shelf: Shelf, size: float) -> Iterator[_Batch]:
@@ -107,13 +105,13 @@ def _batches(shelf: Shelf, size: float) -> Iterator[_Batch]:
 
 
 def _publish(shelf: Shelf, batch: _Batch) -> bool:
-    """Write a segment, then delete the small files that it covers."""
-    table = pl.concat(batch.tables)
+    """Write a segment, a few rows at a time, then delete the small files that it covers."""
+    rows = pl.scan_ipc([shelf.open / cover.name for cover in batch.covers], glob=False)
     shelf.segments.mkdir(exist_ok=True)
-    path = shelf.segments / segment_name(batch.version, *span_of(table))
+    path = shelf.segments / segment_name(batch.version, *batch.span)
     with published(path) as draft:
         covers = msgspec.json.encode(batch.covers).decode()
-        table.write_parquet(draft, compression="zstd", metadata={COVERS: covers})
+        rows.sink_parquet(draft, compression="zstd", metadata={COVERS: covers})
     _drop(shelf, batch.covers)
     return True
 

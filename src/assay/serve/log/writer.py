@@ -143,7 +143,7 @@ class PredictionLog:
         with self._taking:
             self._tables.append((model, version, table))
             self._held += int(frame.estimated_size())
-        if self._held > BACKLOG / 4:
+        if self._held > BACKLOG / 16:
             self._wake.set()
 
     def feedback(
@@ -235,12 +235,14 @@ class PredictionLog:
             form, pile = self._sheets[name]
             self._pile(pile, form.rows, group)
             self._recent.append(dict.fromkeys([row[0] for row in group], name))
-        for model, version, table in tables:
-            form, pile = self._sheets[model, version]
-            self._pile(pile, form.tables, [table])
-            self._recent.append({table.request: (model, version)})
-        for model, several in _grouped(fed).items():
-            self._pile(self._feedback[model], partial(feedback_table, model), several)
+        for name, several in _grouped(
+            ((model, version), table) for model, version, table in tables
+        ).items():
+            form, pile = self._sheets[name]
+            self._pile(pile, form.tables, several)
+            self._recent.append(dict.fromkeys([table.request for table in several], name))
+        for model, told in _grouped(fed).items():
+            self._pile(self._feedback[model], partial(feedback_table, model), told)
         self._weigh()
 
     def _weigh(self) -> None:
