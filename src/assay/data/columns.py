@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 
 from assay.data.coerce import DTYPES
 from assay.data.conform import conform
-from assay.data.row import Cell, Unread, cell_reader
+from assay.data.row import Cell, Memory, Unread, cell_reader
 from assay.errors import AssayError
 from assay.records.fitted import Field
 
 Cells = list[Any]
 Column = Callable[[Cells | pl.Series], pl.Series]
-
-_REMEMBERED, _SHORT = 10_000, 200
-"""Texts that a column remembers, at most, and the longest of them."""
 
 
 class TableReader:
@@ -45,7 +42,7 @@ class TableReader:
 
 def _column(field: Field, missing: Sequence[str]) -> Column:
     cell, dtype = cell_reader(field, missing), DTYPES[field.type]  # type: ignore[index]
-    memory = _Memory(cell)
+    memory, known = Memory(cell), _known(field, cell)
     marked = pl.Series(list(missing), dtype=pl.String).cast(pl.Float64, strict=False)
     # else some numbers mean that a cell is missing
     quick = field.type == "number" and marked.null_count() == len(missing)
@@ -54,6 +51,9 @@ def _column(field: Field, missing: Sequence[str]) -> Column:
         if isinstance(column, pl.Series):
             if column.dtype != pl.String or field.type in ("number", "boolean"):
                 return _series(column, field, missing)
+            coded = column.cast(known, strict=False) if field.categories else None
+            if coded is not None and coded.null_count() == column.null_count():
+                return column
             column = column.to_list()
         if quick:
             array = _plain_numbers(column)
@@ -68,6 +68,12 @@ def _column(field: Field, missing: Sequence[str]) -> Column:
     return read
 
 
+def _known(field: Field, cell: Cell) -> pl.Enum:
+    """Return categories that are read as they are; a column of no others needs no look."""
+    plain = filter(str.isascii, field.categories)  # to read another takes a frame
+    return pl.Enum([category for category in plain if cell(category) == category])
+
+
 def _plain_numbers(column: Cells) -> NDArray[np.float64] | None:
     """Return (n,) numbers where all cells are; None where one is missing, text or huge."""
     try:
@@ -78,20 +84,6 @@ def _plain_numbers(column: Cells) -> NDArray[np.float64] | None:
         return None
     found = array.astype(np.float64)
     return None if np.isnan(found).any() else found
-
-
-class _Memory(dict[Any, Any]):
-    """What texts were read as; how many it holds is bounded. Any other cell is read anew."""
-
-    def __init__(self, read: Cell) -> None:
-        super().__init__()
-        self._read = read
-
-    def __missing__(self, cell: Any) -> object:
-        found = self._read(cell)
-        if type(cell) is str and len(self) < _REMEMBERED and len(cell) < _SHORT:
-            self[cell] = found
-        return found
 
 
 def _series(column: pl.Series, field: Field, missing: Sequence[str]) -> pl.Series:

@@ -38,7 +38,7 @@ _NUMPY = frozenset({np.float64, np.int64, np.bool_})
 """Scalars that are a float, int or bool of Python to every rule: those of a pandas row."""
 _SAFE = 2**53
 """Whole numbers below this are the same as a float."""
-_REMEMBERED, _SHORT = 10_000, 200
+_REMEMBERED, _SHORT = 2_000, 200
 """Cells of text that a column remembers, at most, and the longest of them."""
 
 
@@ -59,7 +59,7 @@ class RowReader:
         """
         try:
             found = [read(row[name]) for name, read in self._cells]
-        except (KeyError, AssayError) as error:
+        except (KeyError, TypeError, AssayError) as error:
             raise Unread from error
         if len(row) > len(found) and not all(map(is_single, row.values())):
             raise Unread
@@ -74,7 +74,24 @@ def cell_reader(field: Field, missing: Sequence[str]) -> Cell:
         return read(value.item()) if type(value) in _NUMPY else slow(value)
 
     read = _quick(field, missing, other)
-    return read
+    return Memory(read).__getitem__ if field.type == "category" else read
+
+
+class Memory(dict[Any, Any]):
+    """What texts were read as; how many it holds is bounded. Any other cell is read anew.
+
+    It also makes rows share their texts: while they wait to be logged, they stay in the cache.
+    """
+
+    def __init__(self, read: Cell) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, cell: Any) -> object:
+        found = self._read(cell)
+        if type(cell) is str and len(self) < _REMEMBERED and len(cell) < _SHORT:
+            self[cell] = found
+        return found
 
 
 def _quick(field: Field, missing: Sequence[str], slow: Cell) -> Cell:
@@ -86,8 +103,8 @@ def _quick(field: Field, missing: Sequence[str], slow: Cell) -> Cell:
     if field.type == "boolean":
         return _boolean(words, numbers, slow)
     if field.type == "datetime":
-        return _datetime(words, _remembered(slow))
-    return _text(words, numbers, _remembered(slow), lower=field.type == "category")
+        return _datetime(words, Memory(slow).__getitem__)
+    return _text(words, numbers, Memory(slow).__getitem__, lower=field.type == "category")
 
 
 def _slow(field: Field, missing: Sequence[str]) -> Cell:
@@ -103,23 +120,6 @@ def _slow(field: Field, missing: Sequence[str]) -> Cell:
             return cell.cast(pl.Int64).item()
         found = cell.item()
         return _NAN if found is None and field.type == "number" else found
-
-    return read
-
-
-def _remembered(slow: Cell) -> Cell:
-    """Return `slow` for text with a memory, so that a name in any script is quick again."""
-    known: dict[str, object] = {}
-
-    def read(value: Any) -> object:
-        if type(value) is not str:
-            return slow(value)
-        if value in known:
-            return known[value]
-        found = slow(value)
-        if len(known) < _REMEMBERED and len(value) < _SHORT:
-            known[value] = found
-        return found
 
     return read
 

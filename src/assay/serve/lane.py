@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from assay.records.spec import ServeSection
 from assay.serve.answering.admission import PART, Estimate
 from assay.serve.answering.answers import Answers, edges_of
+from assay.serve.answering.body import WholeRows
 from assay.serve.answering.cache import Cache
 from assay.serve.answering.check import Checker
 from assay.serve.servable import Cells, Servable
@@ -40,6 +41,7 @@ class Lane:
         self.model, self.version = servable.name, servable.version
         self.reference = f"{servable.name}@{servable.version}"
         self.check = Checker(servable.signature, section)
+        self.whole = WholeRows([field.name for field in servable.signature.inputs])
         self.cache: Cache[Kept] | None = Cache(section.cache) if section.cache else None
         self.limit = section.slo * PART
         """Seconds of work that one turn of the loop may have when this version is asked."""

@@ -16,7 +16,7 @@ from asking import STREAM, Server, codes, orders, post, rows_of, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.serve.answering.body import WIDEST, read_json, read_table
+from assay.serve.answering.body import WIDEST, WholeRows, read_json, read_table
 from assay.serve.problems import Rejected
 
 ROW = rows_of(orders(1))[0]
@@ -246,3 +246,34 @@ def test_a_repeated_key_among_many_is_found_at_once():
     with pytest.raises(Rejected, match="twice"):
         read_json(body.encode())
     assert time.perf_counter() - began < 10  # it took minutes
+
+
+WHOLE = '{"rows": [{"a": 1, "b c": "10:30", "é": null}, {"é": 2.5, "a": true, "b c": "y"}]}'
+
+
+def test_whole_rows_are_read_as_columns() -> None:
+    read = WholeRows(["é", "b c", "a"]).read(WHOLE.encode())
+    assert read == {"é": [None, 2.5], "b c": ["10:30", "y"], "a": [1, True]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b'{"rows": []}',
+        b'{"rows": {"a": 1}}',
+        b'{"rows": [{"a": 1}, {}]}',
+        b'{"rows": [{"a": 1, "b": 2}]}',
+        b'{"rows": [{"a": 1, "a": 2}]}',
+        b'{"rows": [{"a": 1}], "rows": [{"a": 2}]}',
+        b'{"rows": [{"a": 1}], "more": 1}',
+        b'{"columns": {"a": [1]}}',
+        b'{"rows": ' + b"[" * 5000,
+    ],
+)
+def test_any_other_rows_are_left_to_the_whole_look(body: bytes) -> None:
+    assert WholeRows(["a"]).read(body) is None
+
+
+def test_a_column_whose_name_no_struct_takes_is_no_whole_row() -> None:
+    assert WholeRows(['a"']).read(rb'{"rows": [{"a\"": 1}]}') is None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO, TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import polars as pl
@@ -62,6 +62,39 @@ def read_json(body: bytes) -> Rows | Columns:
         raise _form(document)
     _check_keys(body, len(document))
     return [document]
+
+
+class WholeRows:
+    """Reads rows that have every column of a model and no other, as most have, at half the cost."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        names = [f"column_{place}" for place in range(len(columns))]
+        try:
+            row = msgspec.defstruct(
+                "Row",
+                [(name, Any) for name in names],
+                rename=dict(zip(names, columns, strict=True)),
+                forbid_unknown_fields=True,
+                gc=False,
+            )
+        except ValueError:  # a quote or a backslash in the name of a column
+            self._decode = None
+            return
+        self._decode = msgspec.json.Decoder(dict[Literal["rows"], list[row]]).decode  # type: ignore[valid-type]
+
+    def read(self, body: bytes) -> Columns | None:
+        """Return the columns of a body, None where `read_json` has to look."""
+        if self._decode is None:
+            return None
+        try:
+            rows = self._decode(body)["rows"]
+        except (ValueError, RecursionError, KeyError):
+            return None
+        if not rows or not _once(body, 1 + len(rows) * len(self._columns)):
+            return None
+        cells = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        return dict(zip(self._columns, map(list, cells), strict=True))
 
 
 _UNSAID = b"application/x-www-form-urlencoded"
@@ -142,17 +175,21 @@ def _checked_columns(columns: dict[str, Any]) -> Columns:
 
 
 def _check_keys(body: bytes, keys: int) -> None:
-    """Raise Rejected where an object has a key twice, of which the decoder keeps the last.
-
-    Each key is followed by a colon, mostly at once. Where there are no more such colons than keys
-    were kept, none was lost; only where text or cells have some, too, is it read once more.
-    """
-    if body.count(b":") == keys or sum(map(body.count, _AFTER_KEY)) == keys:
+    """Raise Rejected where an object has a key twice, of which the decoder keeps the last."""
+    if _once(body, keys):
         return
     try:
         json.loads(body, object_pairs_hook=_unique)
     except RecursionError as error:
         raise unreadable("JSON", error) from error
+
+
+def _once(body: bytes, keys: int) -> bool:
+    """Return whether no key is there twice, surely: where text or cells have colons, False.
+
+    Each key is followed by a colon, mostly at once; no more of these than keys means none was lost.
+    """
+    return body.count(b":") == keys or sum(map(body.count, _AFTER_KEY)) == keys
 
 
 _AFTER_KEY = (b'":', b" :", b"\t:", b"\n:", b"\r:")

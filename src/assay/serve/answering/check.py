@@ -76,6 +76,7 @@ class Checker:
         self._known = frozenset(self._names)
         self._ranges = _ranges(signature.inputs) if section.outside != "ignore" else []
         self._words = _words(signature.inputs) if section.unseen != "ignore" else []
+        self._enums = {place: pl.Enum(self._fields[place].categories) for place, _ in self._words}
         self._strict = section.unknown != "ignore"
         self._nearest = lru_cache(1_000)(self._near)
 
@@ -125,9 +126,10 @@ class Checker:
                 for number, cell in zip(odd.to_list(), column.gather(odd).to_list(), strict=True):
                     self._outside(place, cell, number, found)
         for place, known in self._words:
-            cells = frame.to_series(place).to_list()
-            if not known.issuperset(cells):
-                for number, cell in enumerate(cells):
+            column = frame.to_series(place)
+            coded = column.cast(self._enums[place], strict=False)  # null where it is not known
+            if coded.null_count() > column.null_count():
+                for number, cell in enumerate(column.to_list()):
                     if cell not in known:
                         self._unseen(place, cell, number, found)
 

@@ -122,6 +122,8 @@ def typed(lane: Lane, given: Given, found: Found) -> pl.DataFrame:
 
 def _answered(request: Request, lane: Lane, kind: bytes, given: Given | None) -> Table:
     if given is None:
+        given = lane.whole.read(request.body) if kind == JSON else None
+    if given is None:
         given = read(request, kind)
     check_count(lane, count_of(given))
     found = Found()

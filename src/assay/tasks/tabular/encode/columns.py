@@ -140,11 +140,12 @@ class CategoryPlan(Record, frozen=True, kw_only=True, dict=True, tag="tabular.ca
         """Return each row's level, `len(levels)` for an unseen one, -1 for a missing one."""
         text = column.cast(pl.String)
         found = text.cast(self._enum, strict=False).to_physical().cast(pl.Int64)
-        if found.null_count():
-            found = found.fill_null(len(self.levels))
-        codes: NDArray[np.int64] = found.to_numpy().copy()
-        if text.null_count():
-            codes[text.is_null().to_numpy()] = -1
+        if not found.null_count():
+            return found.to_numpy().copy()
+        known = found.to_numpy()  # doubles, NaN where there is no level
+        codes = np.where(np.isnan(known), -1, known).astype(np.int64)
+        if found.null_count() > text.null_count():
+            codes[(codes < 0) & text.is_not_null().to_numpy()] = len(self.levels)
         return codes
 
     @cached_property
