@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PATHS := src tests docs examples benchmarks
+# These use all processors, or look at the clock; all others run side by side.
+ALONE := tests/browser tests/lifecycle tests/serving tests/unit/loadgen
 JUDGEMENT := leaks labels coverage slices fairness cost
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,8 @@ demo: setup  ## judge a model that is accepted, then one that the audit stops
 	@sh examples/demo.sh $(BIN)
 
 test: check  ## everything: lint, types, contracts, tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/pytest -q $(ALONE)
 
 check: setup  ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check $(wildcard $(PATHS))

@@ -233,6 +233,7 @@ def test_what_ended_a_search_and_what_one_model_serves():
 def test_compare_tells_the_difference_the_gates_and_the_rows(tmp_path, monkeypatch, capsys):
     results = {"a": made(tmp_path), "b": made(tmp_path, "rejected")}
     monkeypatch.setattr(runs, "open_run", lambda name, _: results[name])
+    monkeypatch.setenv("COLUMNS", "120")
     args = argparse.Namespace(run="a", other="b", store=None, json=False)
     _, data = runs.COMPARE.run(args)
     text = capsys.readouterr().out

@@ -6,6 +6,7 @@ import getpass
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -107,16 +108,15 @@ def as_postgres(command: list[str], user: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """Start a server of our own on a socket in a temporary folder, and return its URL."""
     folder = binaries()
     if folder is None:
         pytest.skip("PostgreSQL is not installed")
     # A server refuses to run as root, and its user must reach the folder.
     user = "postgres" if os.geteuid() == 0 else getpass.getuser()
-    base = tmp_path_factory.mktemp("pg")
-    for parent in (base, base.parent, base.parent.parent):
-        parent.chmod(0o755)
+    base = Path(tempfile.mkdtemp())  # a short path: that of a socket has a limit
+    base.chmod(0o755)
     place = base / "data"
     place.mkdir()
     shutil.chown(place, user)
@@ -126,6 +126,7 @@ def server(tmp_path_factory):
     as_postgres([*control, "-o", options, "-l", str(place / "log"), "start"], user)
     yield f"postgresql://assay:geheim@/postgres?host={place}"
     as_postgres([*control, "-m", "immediate", "stop"], user)
+    shutil.rmtree(base)
 
 
 TABLE = """
