@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Thread
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -21,6 +22,8 @@ from assay.lifecycle.search import fit_scope, plan, search
 
 class Late:
     """Many workers that answer in another order than they were asked."""
+
+    running: ClassVar[list[Thread]] = []
 
     def __init__(self, workers=3, kill=()):
         self.workers, self.threads, self.asked, self.kill = workers, 1, 0, set(kill)
@@ -39,7 +42,8 @@ class Late:
                 with suppress(FileNotFoundError):  # it was stopped, and the rows are gone
                     future.set_result(function(*arguments))
 
-        Thread(target=work).start()
+        self.running.append(Thread(target=work))
+        self.running[-1].start()
         return future
 
     def warm(self, path):
@@ -51,7 +55,9 @@ class Late:
 
 @pytest.fixture
 def case(tmp_path, monkeypatch):
-    return lambda **budget: Case(tmp_path, monkeypatch, **budget)
+    yield lambda **budget: Case(tmp_path, monkeypatch, **budget)
+    while Late.running:  # a fit that nobody waited for needs what is patched
+        Late.running.pop().join()
 
 
 def course(board):

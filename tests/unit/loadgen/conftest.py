@@ -70,7 +70,10 @@ class Server:
         self._up.set()
         async with server:
             await self._end.wait()
-        for _ in range(10):  # what was just accepted comes a turn or two later, and closes in one
+        while accepting := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(accepting)
+        await asyncio.sleep(0.002)  # what was accepted is made in the next turn
+        while self.talks:
             for talk in list(self.talks):
                 talk.transport.abort()
             await asyncio.sleep(0.002)

@@ -76,9 +76,10 @@ def test_a_real_server_of_known_capacity(serve) -> None:
     url = serve(one_by_one).url
 
     async def ask(rate: float) -> Try:
-        fired = await fire(url, lambda _: b"", rate, 0.3, 64, patience=0.5)
+        fired = await fire(url, lambda _: b"", rate, 0.5, 64, patience=0.5)
         return Try.of(rate, fired)
 
-    found = uvloop.run(capacity(ask, 0.05, seconds=1.2, start=100.0))
-    # a backlog of 50 ms may build up in a run of 0.3 s: a sixth more than it can take for long
-    assert 100 < found.rps < 280
+    # the promise is far above the pauses of a busy machine
+    found = uvloop.run(capacity(ask, 0.2, seconds=5, start=100.0))
+    # a backlog of 0.2 s may build up in a run of 0.5 s: so much more than it can take for long
+    assert 100 <= found.rps < 1.1 * 200 * (1 + 0.2 / 0.5)
