@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-
-from conftest import make_table
+from projects import make_table
 
 HEAD = '[project]\nname = "shop"\n\n[data]\nsource = "table.csv"\ntarget = "left"\n'
 

@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from projects import Project
 
 import assay
 from assay.cli.main import COMMANDS, main
-from conftest import Project
 
 HERE = "{store}"
 WORDS: dict[str, list[str]] = {

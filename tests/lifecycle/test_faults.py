@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from projects import Project, write_project
 
 import assay
 from assay.errors import Tampered
-from conftest import Project, write_project
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import polars as pl
 import pytest
+from projects import ACCEPTED, FAST, GATES, TARGETS, make_table
 
 from assay.errors import Mistakes, SpecError
 from assay.lifecycle.check import check
 from assay.lifecycle.run import run
 from assay.metrics import METRICS
-from conftest import ACCEPTED, FAST, GATES, TARGETS, make_table
 
 
 def leaky(project, **kwargs):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from projects import BOOSTING, LINEAR, Project, make_table, write_project
 
 import assay
-from conftest import BOOSTING, LINEAR, Project, make_table, write_project
 
 ENSEMBLE = f"""
 [metric]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from projects import FAST, TARGETS
 
 import assay
 from assay.data.content import read_table
@@ -16,7 +17,6 @@ from assay.lifecycle.operate import operating_of
 from assay.lifecycle.weigh import row_weights
 from assay.records.fitted import Candidate
 from assay.records.spec import AnswersSection, FairnessSection
-from conftest import FAST, TARGETS
 
 GATE = """
 [[gates]]

@@ -7,10 +7,10 @@ import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from projects import TARGETS, Project, make_table
 
 import assay
 from assay.errors import DataError, UsageError
-from conftest import TARGETS, Project, make_table
 
 
 @pytest.fixture(scope="module")

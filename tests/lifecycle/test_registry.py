@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from projects import ACCEPTED, PATIENCE, write_project
 
 import assay
 from assay.errors import Refused, UsageError
@@ -15,7 +16,6 @@ from assay.records.report import Parity
 from assay.registry.change import register
 from assay.registry.fold import fold
 from assay.stores.workspace import open_workspace
-from conftest import ACCEPTED, PATIENCE, write_project
 
 
 @pytest.fixture(scope="module")

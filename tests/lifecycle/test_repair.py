@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
+from projects import ACCEPTED, Project
 
 import assay
 from assay.errors import StoreError, Tampered, TransientFault
@@ -16,7 +17,6 @@ from assay.lifecycle.material import TEST, Material
 from assay.records.base import digest, digest_of, from_json, to_json
 from assay.records.package import Manifest
 from assay.stores.workspace import open_workspace
-from conftest import ACCEPTED, Project
 
 
 def blob(project: Project, name: str):

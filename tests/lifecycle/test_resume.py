@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from projects import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, UNSURE, Project, kill
 
 from assay.errors import AssayError, StoreError
 from assay.kernel.stage import Note
 from assay.lifecycle.run import PROCESSES_FROM
 from assay.lifecycle.verify import verify
 from assay.records.event import Event
-from conftest import BOOSTING, LINEAR, PATIENCE, TWO_MODELS, UNSURE, Project, kill
 
 LOOK = 0.03
 """Seconds between two looks at the ledger."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from projects import ACCEPTED, FAST, GATES, TARGETS
 
 import assay
 from assay.lifecycle.models import models
-from conftest import ACCEPTED, FAST, GATES, TARGETS
 
 HOPELESS = f"""{FAST}
 [[gates]]

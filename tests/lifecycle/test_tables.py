@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
-from conftest import Said
+from projects import Said
 
 TABLES = {
     "adult_census.parquet": "income",

@@ -10,11 +10,11 @@ import sys
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from projects import FAST, Project, write_project
 
 import assay
 from assay.errors import DataError, Refused, Tampered, UsageError
 from assay.records.base import digest_of
-from conftest import FAST, Project, write_project
 
 CODE = """
 import polars as pl

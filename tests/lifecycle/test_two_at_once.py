@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 
+from projects import PATIENCE, TWO_MODELS, UNSURE
+
 from assay.records.base import digest
 from assay.stores.workspace import open_workspace
-from conftest import PATIENCE, TWO_MODELS, UNSURE
 
 
 def test_two_runs_in_one_folder_are_one_run(project, spawn):

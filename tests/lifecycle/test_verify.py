@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from projects import TARGETS, TWO_MODELS
 
 from assay.errors import Tampered
 from assay.kernel.stage import Context
 from assay.lifecycle.verify import verify
 from assay.records.base import digest_of
-from conftest import TARGETS, TWO_MODELS
 
 
 @pytest.mark.parametrize("task", TARGETS)
