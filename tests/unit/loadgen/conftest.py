@@ -68,11 +68,13 @@ class Server:
         server = await self.loop.create_server(lambda: Talk(self), "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/predict"
         self._up.set()
-        async with server:
-            await self._end.wait()
+        await self._end.wait()
+        # asyncio leaves a connection open that is made after its server was closed
+        for listening in server.sockets:
+            self.loop.remove_reader(listening.fileno())
         while accepting := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(accepting)
-        await asyncio.sleep(0.002)  # what was accepted is made in the next turn
+        server.close()
         while self.talks:
             for talk in list(self.talks):
                 talk.transport.abort()
