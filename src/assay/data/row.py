@@ -80,7 +80,7 @@ def cell_reader(field: Field, missing: Sequence[str]) -> Cell:
 class Memory(dict[Any, Any]):
     """What texts were read as; how many it holds is bounded. Any other cell is read anew.
 
-    It also makes rows share their texts: while they wait to be logged, they stay in the cache.
+    Rows that wait to be logged share their texts by it.
     """
 
     def __init__(self, read: Cell) -> None:

@@ -115,3 +115,25 @@ def test_a_decimal_comma_is_read_as_training_read_it():
     assert found["x"].to_list() == [1.5, 1234.0, 7.0]
     row = RowReader([field], [])
     assert [row.read({"x": text})[0] for text in ("1,5", "1.234", "7")] == [1.5, 1234.0, 7.0]
+
+
+LISTED = ("a", "x", "12.0", " b", "?", "True", "Île", "")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.none() | st.sampled_from(LISTED) | WORDS, min_size=1, max_size=8),
+    st.sampled_from([[], ["x"]]),
+)
+def test_a_column_of_known_categories_is_read_as_any_other(cells, missing):
+    field = Field(name="x", type="category", missing=True, categories=LISTED)
+    frame = pl.DataFrame({"x": pl.Series(cells, dtype=pl.String)})
+    found = TableReader([field], missing).read(frame)
+    assert found.equals(conform(frame, [field], missing=missing)), cells
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_of_text_without_any_has_the_type_of_its_field(kind):
+    frame = pl.DataFrame({"x": pl.Series([None, None], dtype=pl.String)})
+    found = TableReader(fields(kind), []).read(frame)
+    assert found.schema == conform(frame, fields(kind), missing=[]).schema
