@@ -294,6 +294,18 @@ class Family(Protocol):
         """Explain a model, and the weighted members it is made of, on rows it was not fitted on."""
         ...
 
+    def profile_for_watch(
+        self, inputs: Sequence[Field], frame: pl.DataFrame
+    ) -> tuple[tuple[Field, ...], pl.DataFrame]:
+        """Return what monitoring looks at in place of the rows, with the types of its columns.
+
+        Monitoring knows columns of numbers, categories, dates, texts and vectors (lists of
+        numbers) only. What a family's inputs are beyond that, such as pictures, it says here in
+        these words: brightness, size, an embedding. Each row by itself, so that a part of the rows
+        gives that part of the answer; without the libraries that train, as it runs beside a server.
+        """
+        ...
+
     def default_gates(self, problem: Problem) -> tuple[GateSpec, ...]:
         """Return the gates that `assay init` proposes."""
         ...

@@ -29,6 +29,23 @@ class Manifest(Record, frozen=True, kw_only=True, tag="manifest@1"):
     code: Code | None = None
 
 
+class Profiled(Record, frozen=True, kw_only=True, tag="profiled@1"):
+    """What monitoring compares with later: the digest of the stored profile, and what is in it.
+
+    `rows` are training rows; `columns` counts numbers and categories, so a text counts once for
+    each of its views.
+    """
+
+    profile: str
+    bytes: int
+    rows: int
+    columns: int
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the profile."""
+        return (self.profile,)
+
+
 class Package(Record, frozen=True, kw_only=True, tag="package@1"):
     """A finished package: verified, loaded once in a fresh process, and stored."""
 

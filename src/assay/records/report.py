@@ -142,7 +142,8 @@ class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     the size of the model's own files, without cards and manifest. `unasked` says why the model that
     is live could not be compared, "" where it was or none is. `looks` counts how
     often these test rows have been looked at, by another model or under another seal, this time
-    included.
+    included. `answers` is the digest of what the champion answered for these rows
+    (`lifecycle/answered.py`): who wants to know more of it need not ask again.
     """
 
     seal: str
@@ -160,3 +161,8 @@ class Report(Record, frozen=True, kw_only=True, tag="report@1"):
     examinations: tuple[Examination, ...] = ()
     looks: int = 1
     unasked: str = ""
+    answers: str = ""
+
+    def blobs(self) -> tuple[str, ...]:
+        """Return the answers."""
+        return (self.answers,) if self.answers else ()

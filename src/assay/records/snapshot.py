@@ -55,8 +55,9 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
 
     `content` is the digest of the cleaned table's values, the same whatever file format they
     came in. `table` is the digest of the stored Arrow IPC file. `raw` has the feature columns as
-    they were before `features.transform`, empty where there is none. The last `test_rows` rows came
-    from `data.test`: they are the test rows.
+    they were before `features.transform`, and `raw_table` is the digest of these as a stored file;
+    both are empty where there is no transform. The last `test_rows` rows came from `data.test`:
+    they are the test rows.
     """
 
     source: str
@@ -70,10 +71,11 @@ class DataSnapshot(Record, frozen=True, kw_only=True, tag="snapshot@1"):
     licence: str = ""
     citation: str = ""
     test_rows: int = 0
+    raw_table: str = ""
 
     def blobs(self) -> tuple[str, ...]:
-        """Return the table."""
-        return (self.table,)
+        """Return the table, and the one before the transform."""
+        return tuple(blob for blob in (self.table, self.raw_table) if blob)
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; raises KeyError when there is none."""

@@ -203,6 +203,70 @@ class ReleaseSection(Record, frozen=True, kw_only=True, tag="spec.release@1"):
     differ: float = 0.25
 
 
+class WatchSection(Record, frozen=True, kw_only=True, tag="spec.watch@1"):
+    """How a live model is watched; spans are seconds.
+
+    A window is `window` long, or has `rows` rows where that is set; each is judged alone and
+    together with those before it, as many as `scales` say. `false_alarms` is the expected number in
+    30 days over everything that is looked at. A change below `effect` is never an alarm. `season`
+    is the period with which the rows change by themselves. Labels come within `labels`.
+    `on_drift` and `on_degraded` say what a verdict does besides being written; `rollback` is for
+    how long after a change of version a degradation is blamed on it. `errors` is the share of
+    answers that may fail, over `objective` seconds.
+    """
+
+    window: float = 86_400.0
+    rows: int | None = None
+    minimum: int = 100
+    scales: tuple[int, ...] = (1, 4, 16)
+    false_alarms: float = 1.0
+    effect: float = 0.05
+    season: float | None = None
+    ignore: tuple[str, ...] = ()
+    labels: float = 7 * 86_400.0
+    on_drift: tuple[Literal["incident", "retrain"], ...] = ("incident",)
+    on_degraded: tuple[Literal["incident", "rollback", "retrain"], ...] = ("incident",)
+    rollback: float = 7 * 86_400.0
+    errors: float = 0.001
+    objective: float = 30 * 86_400.0
+
+
+class RetrainSection(Record, frozen=True, kw_only=True, tag="spec.retrain@1"):
+    """How a new model is made of fresh labelled rows when a verdict asks for one.
+
+    The newest rows of the last `window` seconds, at most `rows`, at least `minimum` of them; the
+    newest `judge` of those are the test rows. `replay` of the old training rows are mixed in; an
+    older row counts half after `half_life`. `labels` says whether fresh labels are checked against
+    what was known before they are believed. `approval` is what a person has to agree to first.
+    `pause` is the least time between two retrainings.
+    """
+
+    window: float = 90 * 86_400.0
+    rows: int | None = None
+    minimum: int = 500
+    judge: float = 0.3
+    replay: float = 0.5
+    half_life: float | None = None
+    labels: Literal["check", "trust"] = "check"
+    approval: Literal["none", "train", "release"] = "none"
+    pause: float = 86_400.0
+
+
+class AlertSpec(Record, frozen=True, kw_only=True, tag="spec.alert@1"):
+    """Who is told of what: `to` is `webhook:URL`, `mail:ADDRESS` or `command:WORDS`.
+
+    `on` lists what is told. An alert that lasts is told again after `repeat` seconds, None for
+    never; `resolved` tells its end, too.
+    """
+
+    to: str
+    on: tuple[
+        Literal["drift", "degraded", "quality", "objective", "incident", "retrain", "release"], ...
+    ] = ("degraded", "quality", "incident")
+    repeat: float | None = None
+    resolved: bool = True
+
+
 class Choice(Record, frozen=True, kw_only=True, tag="choice@1"):
     """One key of the project file, its value, and who chose it."""
 
@@ -230,4 +294,7 @@ class ProjectSpec(Record, frozen=True, kw_only=True, tag="spec@1"):
     budget: BudgetSection = BudgetSection()
     serve: ServeSection = ServeSection()
     release: ReleaseSection = ReleaseSection()
+    watch: WatchSection = WatchSection()
+    retrain: RetrainSection = RetrainSection()
+    alerts: tuple[AlertSpec, ...] = ()
     choices: tuple[Choice, ...] = ()

@@ -16,6 +16,8 @@ SCALES: Mapping[str, Mapping[str, Decimal]] = {
         "m": Decimal(60),
         "min": Decimal(60),
         "h": Decimal(3600),
+        "d": Decimal(86_400),
+        "w": Decimal(604_800),
     },
     "ms": {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000)},
     "bytes": {

@@ -18,6 +18,7 @@ BASE: dict[str, dict[str, Any]] = {
     "slices": {"column": "x"},
     "gates": {"metric": "accuracy"},
     "audit.accept": {"code": "LEAK-TARGET", "reason": "known"},
+    "alerts": {"to": "mail:me@example.org"},
 }
 
 
@@ -28,7 +29,7 @@ def file_with(key: Key, value: Any) -> tuple[str, int]:
     tables[section] = {**BASE.get(section, {}), name: value}
     lines, found = [], 0
     for header, keys in tables.items():
-        repeated = header in ("slices", "gates", "audit.accept")
+        repeated = header in ("slices", "gates", "audit.accept", "alerts")
         lines.append(f"[[{header}]]" if repeated else f"[{header}]")
         for each, content in keys.items():
             shown = list(content) if isinstance(content, tuple) else content
