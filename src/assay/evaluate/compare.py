@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr, stdtr
 
-from assay.evaluate.blocks import Units, units_of
-from assay.evaluate.gaps import paired_gaps
-from assay.evaluate.linear import (
+from assay.kernel.family import Predictions
+from assay.metrics import Metric
+from assay.metrics.base import Truth
+from assay.metrics.intervals.blocks import Units, units_of
+from assay.metrics.intervals.gaps import paired_gaps
+from assay.metrics.intervals.linear import (
     Groups,
     Linear,
     critical,
@@ -20,10 +23,7 @@ from assay.evaluate.linear import (
     linear_interval,
     variance,
 )
-from assay.evaluate.resample import draws, ends, expanded
-from assay.kernel.family import Predictions
-from assay.metrics import Metric
-from assay.metrics.base import Truth
+from assay.metrics.intervals.resample import draws, ends, expanded
 from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Comparison, Estimate
 

@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.evaluate.case import Case
-from assay.evaluate.linear import critical, wilson
 from assay.evaluate.search import row_losses
 from assay.metrics import METRICS
+from assay.metrics.intervals.linear import critical, wilson
 from assay.metrics.weighted import Codes, Floats, Rows
 from assay.records.report import Estimate, Examination, tabled
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from assay.evaluate.intervals import order_interval
+from assay.metrics.intervals.estimates import order_interval
 from assay.records.report import Estimate
 
 WARM_UP = 20

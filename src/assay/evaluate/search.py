@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr, stdtr
 
-from assay.evaluate.linear import Groups, Mask, midranks, variance
 from assay.evaluate.slices import as_numbers, as_words, quantile_cuts, written
+from assay.metrics.intervals.linear import Groups, Mask, midranks, variance
 from assay.metrics.weighted import Codes, Floats, Rows, divide
 
 LEVEL = 0.04

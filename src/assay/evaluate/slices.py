@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.evaluate.intervals import estimates
 from assay.kernel.family import Predictions
 from assay.metrics import Metric
 from assay.metrics.base import Truth
+from assay.metrics.intervals.estimates import estimates
 from assay.metrics.weighted import Floats
 from assay.records.report import Estimate, SliceResult
 

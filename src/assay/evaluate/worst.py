@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assay.evaluate.blocks import units_of
 from assay.evaluate.case import Case
-from assay.evaluate.linear import Groups, Mask, critical, variance
 from assay.evaluate.search import Searched, Slice, row_losses, search
 from assay.evaluate.slices import one_slice
 from assay.kernel.family import Predictions
 from assay.metrics import METRICS, Metric
+from assay.metrics.intervals.blocks import units_of
+from assay.metrics.intervals.linear import Groups, Mask, critical, variance
 from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Estimate, Examination, tabled
 

@@ -9,13 +9,13 @@ from scipy.signal import lfilter
 
 from assay.errors import DataError
 from assay.evaluate import estimates
-from assay.evaluate.blocks import FEWEST_BLOCKS, block_length, time_blocks
-from assay.evaluate.gaps import gap_interval
-from assay.evaluate.intervals import order_interval
-from assay.evaluate.linear import leaning, linear, midranks, skewness, variance, wilson
-from assay.evaluate.resample import draws
 from assay.kernel.family import Predictions
 from assay.metrics import METRICS, get, names_for
+from assay.metrics.intervals.blocks import FEWEST_BLOCKS, block_length, time_blocks
+from assay.metrics.intervals.estimates import order_interval
+from assay.metrics.intervals.gaps import gap_interval
+from assay.metrics.intervals.linear import leaning, linear, midranks, skewness, variance, wilson
+from assay.metrics.intervals.resample import draws
 from assay.metrics.weighted import Rows, Weighted
 
 BINARY = [get(n) for n in names_for("binary") if not get(n).operational]

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from assay.evaluate.case import Case
 from assay.evaluate.cells import percentiles, redrawn
-from assay.evaluate.intervals import estimates
-from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions
 from assay.metrics import get
+from assay.metrics.intervals.estimates import estimates
+from assay.metrics.intervals.linear import critical, wilson
 from assay.metrics.operate import two_classes
 from assay.records.report import Curve, Estimate, Examination, tabled
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from assay.evaluate.case import Case
 from assay.evaluate.cells import percentiles, redrawn
-from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions
 from assay.metrics import get
 from assay.metrics.base import Truth
+from assay.metrics.intervals.linear import critical, wilson
 from assay.metrics.operate import answer_sets, answer_spans
 from assay.records.report import Estimate, Examination, tabled
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from assay.evaluate.case import Case
 from assay.evaluate.cells import of_a_gap, redrawn
 from assay.evaluate.fairness.mitigation import enough, gap
-from assay.evaluate.linear import critical, wilson
 from assay.evaluate.slices import MISSING, bins
+from assay.metrics.intervals.linear import critical, wilson
 from assay.records.report import Estimate, Examination, tabled
 
 Floats = NDArray[np.float64]

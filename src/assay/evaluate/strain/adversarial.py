@@ -10,10 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.evaluate.case import Case
-from assay.evaluate.linear import critical, wilson
 from assay.evaluate.strain.counterfactual import counterfactuals
 from assay.evaluate.strain.moves import Asked, Column, Move, changed, described
 from assay.evaluate.strain.shift import along_with
+from assay.metrics.intervals.linear import critical, wilson
 from assay.records.report import Estimate, Examination, tabled
 
 Codes = NDArray[np.int64]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from assay.evaluate.linear import Groups
-from assay.metrics import Metric
+from assay.metrics.base import Metric
+from assay.metrics.intervals.linear import Groups
 from assay.metrics.weighted import Floats, Rows
 
 DENSE = 30

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri, stdtrit
 
-from assay.metrics import Metric
+from assay.metrics.base import Metric
 from assay.metrics.weighted import Floats, Rows
 
 Mask = NDArray[np.bool_]

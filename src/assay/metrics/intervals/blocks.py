@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import DataError
-from assay.evaluate.linear import Groups
+from assay.metrics.intervals.linear import Groups
 from assay.metrics.weighted import Floats, Rows
 
 FEWEST_BLOCKS = 12

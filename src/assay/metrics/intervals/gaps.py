@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.evaluate.linear import Groups, critical
+from assay.metrics.intervals.linear import Groups, critical
 from assay.metrics.weighted import CALIBRATION_BINS, Floats, Rows, calibration_bins, divide
 
 STEPS = 60

@@ -9,13 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from assay.evaluate.blocks import Units, units_of
-from assay.evaluate.gaps import gap_interval
-from assay.evaluate.linear import Groups, critical, linear, linear_interval, variance, wilson
-from assay.evaluate.resample import draws, ends, expanded
 from assay.kernel.family import Predictions
-from assay.metrics import Metric
-from assay.metrics.base import Truth
+from assay.metrics.base import Metric, Truth
+from assay.metrics.intervals.blocks import Units, units_of
+from assay.metrics.intervals.gaps import gap_interval
+from assay.metrics.intervals.linear import (
+    Groups,
+    critical,
+    linear,
+    linear_interval,
+    variance,
+    wilson,
+)
+from assay.metrics.intervals.resample import draws, ends, expanded
 from assay.metrics.weighted import Floats, Rows
 from assay.records.report import Estimate
 
