@@ -1,0 +1,1 @@
+"""Whether columns, alone and together, moved: tests whose false alarms are budgeted."""
