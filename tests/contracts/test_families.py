@@ -154,6 +154,9 @@ class Honest:
         curve = Curve(kind="importance", title="t", data={"columns": ["x"], "mean": [0.5]})
         return (Examination(name="importance", title="t", reading="x matters", curves=(curve,)),)
 
+    def profile_for_watch(self, inputs, frame):
+        return tuple(inputs), frame
+
     def default_gates(self, problem):
         return (GateSpec(metric="log_loss", beats="baseline"),)
 
@@ -263,6 +266,11 @@ class TidyRows(Honest):
         return train.frame.drop_nulls()[:5]
 
 
+class LooksAtOtherRows(Honest):
+    def profile_for_watch(self, inputs, frame):
+        return tuple(inputs), frame.with_columns(pl.all().reverse())
+
+
 class TwoRulesInAGate(Honest):
     def default_gates(self, problem):
         return (GateSpec(metric="log_loss", at_most=1.0, beats="baseline"),)
@@ -283,6 +291,7 @@ CHECKS = {
     NoBaseline: "test_declares_baselines_and_candidates",
     OneNameTwice: "test_declares_baselines_and_candidates",
     TidyRows: "test_makes_nasty_rows",
+    LooksAtOtherRows: "test_says_what_monitoring_looks_at",
     TwoRulesInAGate: "test_proposes_gates_of_one_rule",
     NotANumber: "test_explains",
 }

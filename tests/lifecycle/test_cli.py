@@ -29,11 +29,14 @@ WORDS: dict[str, list[str]] = {
     "history": ["binary", "--store", HERE],
     "predict": ["binary", "{table}", "-o", "{new}.csv", "--store", HERE],
     "verify": ["{store}"],
+    "watch": ["binary", "--data", "{table}", "--store", HERE],
+    "incidents": ["--store", HERE],
     "deploy": ["systemd", "binary", "-o", "{new}", "--store", HERE],
     "token": ["me", "--scope", "predict", "--store", HERE],
+    "alerts": ["list", "binary", "--store", HERE],
 }
-SERVED = {"serve", "release", "load-test", "drill", "log"}
-"""Commands that need a server: tests/serving tries them."""
+SERVED = {"serve", "release", "load-test", "drill", "log", "ui"}
+"""Commands that need a server, or are one: tests/serving and tests/browser try them."""
 
 
 @pytest.fixture

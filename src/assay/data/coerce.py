@@ -75,9 +75,11 @@ def without_missing(series: pl.Series, words: Collection[str] = ()) -> pl.Series
         series = series.str.strip_chars()
         gone = series.is_in([*MISSING, *words])
     elif series.dtype.is_numeric():
-        values = pl.Series(list(words), dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
         if series.dtype.is_float() and series.is_nan().any():
             series = series.fill_nan(None)
+        if not words:  # as it nearly always is
+            return series
+        values = pl.Series(list(words), dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
         if not len(values):
             return series
         gone = series.cast(pl.Float64).is_in(values.to_list())

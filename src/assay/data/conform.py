@@ -21,6 +21,9 @@ from assay.errors import AssayError, DataError, Mistakes
 from assay.records.fitted import Field
 from assay.records.snapshot import ColumnType
 
+MANY = 1_000
+"""Rows from which on it pays to look at the distinct categories first."""
+
 
 def conform(
     frame: pl.DataFrame,
@@ -58,11 +61,8 @@ def conform(
         if is_nested(series.dtype):
             errors.append(nested_column(series.name, series.dtype))
             continue
-        cells = without_missing(plain(series), missing)
-        kind = cast(ColumnType, field.type)
-        typed = coerce(cells, kind, (readings or {}).get(field.name, ""))
-        if kind == "category":
-            typed = lower_booleans(typed)
+        kind, reading = cast(ColumnType, field.type), (readings or {}).get(field.name, "")
+        cells, typed = _typed(plain(series), kind, reading, missing)
         error = unread_cells(cells, typed, kind)
         if error:
             errors.append(error)
@@ -70,3 +70,18 @@ def conform(
     if errors:
         raise errors[0] if len(errors) == 1 else Mistakes(errors)
     return pl.DataFrame(columns)
+
+
+def _typed(
+    series: pl.Series, kind: ColumnType, reading: str, missing: Sequence[str]
+) -> tuple[pl.Series, pl.Series]:
+    """Return the cells that are there, and what they are in the type of their column."""
+    if kind == "category" and series.dtype == pl.String and series.len() >= MANY:
+        distinct = series.unique()
+        if distinct.len() * 4 <= series.len():
+            _, typed = _typed(distinct, kind, reading, missing)
+            if typed.equals(distinct, null_equal=True):  # as it nearly always is
+                return series, series
+    cells = without_missing(series, missing)
+    typed = coerce(cells, kind, reading)
+    return cells, lower_booleans(typed) if kind == "category" else typed

@@ -64,6 +64,14 @@ def put_table(frame: pl.DataFrame, store: Store) -> str:
     return found
 
 
+def read_raw_table(snapshot: DataSnapshot, store: Store) -> pl.DataFrame:
+    """Return the typed feature columns before `features.transform`, row by row as in the table.
+
+    These are the columns of the table itself where there is no transform. Raises as `read_table`.
+    """
+    return _read(snapshot.raw_table or snapshot.table, store)
+
+
 def read_table(snapshot: DataSnapshot, store: Store) -> pl.DataFrame:
     """Return the typed table of a snapshot; the last two read stay in memory.
 
@@ -74,16 +82,20 @@ def read_table(snapshot: DataSnapshot, store: Store) -> pl.DataFrame:
         StoreError: the table is not in the store.
         Tampered: its bytes are not those that were stored.
     """
-    if snapshot.table in _tables:
-        _tables.move_to_end(snapshot.table)
-        return _tables[snapshot.table]
+    return _read(snapshot.table, store)
+
+
+def _read(name: str, store: Store) -> pl.DataFrame:
+    if name in _tables:
+        _tables.move_to_end(name)
+        return _tables[name]
     try:
-        frame = pl.read_ipc(io.BytesIO(store.get(snapshot.table)))
+        frame = pl.read_ipc(io.BytesIO(store.get(name)))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Tampered(
-            "DATA-TABLE-UNREADABLE", "the stored table is no Arrow file", where=snapshot.table
+            "DATA-TABLE-UNREADABLE", "the stored table is no Arrow file", where=name
         ) from error
-    _remember(snapshot.table, frame)
+    _remember(name, frame)
     return frame
 
 

@@ -49,13 +49,17 @@ THREADS = 2
 
 @dataclass
 class _Table:
-    """A typed frame on its way to a snapshot, with the trouble of single columns."""
+    """A typed frame on its way to a snapshot, with the trouble of single columns.
+
+    `before` has the feature columns as they were before `features.transform`.
+    """
 
     frame: pl.DataFrame
     types: dict[str, ColumnType] = field(default_factory=dict)
     steps: list[CleaningStep] = field(default_factory=list)
     problems: dict[str, AssayError] = field(default_factory=dict)
     raw: tuple[Column, ...] = ()
+    before: pl.DataFrame | None = None
     test_rows: int = 0
 
     def keep(self, kept: pl.Series, steps: list[CleaningStep]) -> None:
@@ -338,6 +342,7 @@ def _transformed(
     after = _columns(frame, data, [*table.steps, note], from_text=False, known=same)
     after.test_rows = table.test_rows
     after.raw = tuple(describe(column, table.types[column.name]) for column in before)
+    after.before = before
     return after
 
 
@@ -361,6 +366,7 @@ def _snapshot(
         rows=frame.height,
         columns=columns,
         raw=table.raw,
+        raw_table="" if table.before is None else put_table(table.before.rechunk(), store),
         cleaning=tuple(table.steps),
         dropped=(*data.drop, *dropped),
         test_rows=table.test_rows,

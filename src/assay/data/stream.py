@@ -51,8 +51,10 @@ class Parts(Protocol):
         ...
 
 
-def parts_of(path: Path) -> Parts | None:
+def parts_of(path: Path, cells: int | None = None) -> Parts | None:
     """Cut a large file into parts; None for one that is small, or is to be read whole.
+
+    `cells` is about how many a part of a file that knows its rows has.
 
     Raises:
         DataError: the file holds what no reader could forgive.
@@ -61,7 +63,7 @@ def parts_of(path: Path) -> Parts | None:
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith((_PARQUET, _ARROW)):
-        return _slices(path, parquet=magic.startswith(_PARQUET))
+        return _slices(path, cells or PART_CELLS, parquet=magic.startswith(_PARQUET))
     if magic.startswith(_GZIP) or path.stat().st_size < 2 * PART_BYTES:
         return None
     if kind_of(path) in JSON:
@@ -91,9 +93,9 @@ class _Slices:
         return frame
 
 
-def _slices(path: Path, *, parquet: bool) -> _Slices | None:
+def _slices(path: Path, cells: int, *, parquet: bool) -> _Slices | None:
     rows = pl.scan_parquet(path, glob=False) if parquet else pl.scan_ipc(path, glob=False)
-    each = max(1000, PART_CELLS // max(1, len(rows.collect_schema())))
+    each = max(1000, cells // max(1, len(rows.collect_schema())))
     height = rows.select(pl.len()).collect().item()
     return _Slices(rows, height, each, path.name) if height > each else None
 

@@ -13,10 +13,10 @@ import polars as pl
 from assay.evaluate.compare import compare_all
 from assay.evaluate.curves import curves
 from assay.evaluate.examinations import LATE, examine
-from assay.evaluate.intervals import estimates
 from assay.evaluate.slices import bins, slice_results
 from assay.kernel.family import Predictions, Rows
 from assay.kernel.stage import Context, Inputs, Note, take
+from assay.lifecycle.answered import Answered, write_answers
 from assay.lifecycle.case import Answers, build_case, groups_of, times_of
 from assay.lifecycle.criteria import asked_slices, reported, sliced_on
 from assay.lifecycle.latency import latency
@@ -25,6 +25,7 @@ from assay.lifecycle.material import Material, target_codes
 from assay.lifecycle.rival import Rival, live_rival
 from assay.lifecycle.trained import Trained, explain
 from assay.metrics import Metric
+from assay.metrics.intervals.estimates import estimates
 from assay.metrics.operate import operate
 from assay.package import parity
 from assay.package.load import Operated, open_predictor
@@ -111,6 +112,7 @@ def evaluate(inputs: Inputs, context: Context) -> Report:
         package_bytes=sum(len(data) for data in files.values()),
         looks=looks,
         unasked=rival.why,
+        answers=context.store.put(write_answers(Answered(given.champion, given.rows.truth))),
     )
 
 

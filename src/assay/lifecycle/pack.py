@@ -21,7 +21,7 @@ from assay.records.audit import Audit
 from assay.records.base import digest, digest_of, to_json
 from assay.records.engine import Engine
 from assay.records.fitted import Fitted, Leaderboard, Members, Signature
-from assay.records.package import Code, Manifest, Package
+from assay.records.package import Code, Manifest, Package, Profiled
 from assay.records.report import Report
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
@@ -29,6 +29,7 @@ from assay.records.spec import FeaturesSection, ProjectSpec
 from assay.records.split import Split
 from assay.report.cards import data_card, model_card
 from assay.report.view import RunView
+from assay.watch.profile import FILE as PROFILE
 
 
 def package(inputs: Inputs, context: Context) -> Package:
@@ -40,6 +41,7 @@ def package(inputs: Inputs, context: Context) -> Package:
     files = {name: context.store.get(found) for name, found in fitted.files.items()}
     files[SIGNATURE] = to_json(signature)
     view = card_view(inputs)
+    files[PROFILE] = context.store.get(take(inputs, "profile", Profiled).profile)
     files["model_card.md"] = model_card(view).encode()
     files["data_card.md"] = data_card(view).encode()
     code = _code(take(inputs, "spec.features", FeaturesSection), snapshot, context, files)

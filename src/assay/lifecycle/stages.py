@@ -16,13 +16,14 @@ from assay.lifecycle.material import TEST, read_parts, target_codes, write_parts
 from assay.lifecycle.members import members
 from assay.lifecycle.operate import group_column, operate, require_classes
 from assay.lifecycle.pack import package
+from assay.lifecycle.profiling import profile
 from assay.lifecycle.search import search
 from assay.lifecycle.weigh import weigh
 from assay.records.audit import Audit
 from assay.records.base import Record, digest
 from assay.records.decision import Decision
 from assay.records.fitted import Fitted, Leaderboard, Members, Operation, Weighting
-from assay.records.package import Package
+from assay.records.package import Package, Profiled
 from assay.records.report import Curve, Report
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
@@ -185,8 +186,16 @@ STAGES = (
             "spec.fairness",
         ),
         evaluate,
+        version=2,
     ),
     Stage("judge", "Verdict", Decision, ("seal", "evaluate"), judge_stage),
+    Stage(
+        "profile",
+        "Profile for monitoring",
+        Profiled,
+        ("search", "members", "fit", "evaluate", "problem", "snapshot", "split", "seal", "engine"),
+        profile,
+    ),
     Stage(
         "package",
         "Package",
@@ -204,6 +213,7 @@ STAGES = (
             "members",
             "fit",
             "evaluate",
+            "profile",
         ),
         package,
         intact=package_there,

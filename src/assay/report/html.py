@@ -65,8 +65,8 @@ def environment() -> Environment:
         finalize=text.harmless,
     )
     for give in (
-        text.clip, text.count, text.cut, text.duration, text.moment, text.number,
-        text.percent, text.plural, text.sentence, text.size,
+        text.capital, text.chance, text.clip, text.count, text.cut, text.duration, text.moment,
+        text.number, text.percent, text.plural, text.sentence, text.size,
     ):  # fmt: skip
         templates.filters[give.__name__] = give
     return templates

@@ -6,7 +6,7 @@ left to a person; nothing is made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class Page:
     style: str
     sign: str
     word: str
-    sentence: str
+    sentence: str | Text
     title: Text
     written: Text
     parts: tuple[Part, ...]
@@ -65,13 +65,21 @@ def render_postmortem(found: Postmortem) -> str:
     """Return the postmortem as one HTML file that loads nothing and runs no script."""
     template = html.environment().get_template("postmortem.html.j2")
     return template.render(
-        page=page(found), questions=QUESTIONS, follow_ups=FOLLOW_UPS, blank=BLANK
+        page=page(found),
+        questions=QUESTIONS,
+        follow_ups=FOLLOW_UPS,
+        blank=BLANK,
+        source="the record of the drill",
     )
 
 
 def markdown_postmortem(found: Postmortem) -> str:
     """Return the postmortem as Markdown."""
-    made = page(found)
+    return as_markdown(page(found), QUESTIONS)
+
+
+def as_markdown(made: Page, questions: Sequence[str]) -> str:
+    """Return a page as Markdown, with blanks after what only a person can answer."""
     lines = [f"# {markdown(str(made.title))}", f"**{made.word}.** {made.sentence}"]
     lines.append(markdown(str(made.written)))
     for part in made.parts:
@@ -82,7 +90,7 @@ def markdown_postmortem(found: Postmortem) -> str:
         if part.points:
             lines.append("\n".join(f"- {markdown(str(point))}" for point in part.points))
     lines.append("## Follow-ups")
-    lines += [f"- {question} _{BLANK}_" for question in QUESTIONS]
+    lines += [f"- {question} _{BLANK}_" for question in questions]
     blank = tuple(say(BLANK) for _ in FOLLOW_UPS)
     lines.append("\n".join(_markdown_table(Table(FOLLOW_UPS, (blank, blank)))))
     return "\n\n".join(lines) + "\n"

@@ -164,6 +164,11 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
+def chance(p: float) -> str:
+    """Return a p-value for a column of them: `0.012`, or `< 1e-6`."""
+    return "< 1e-6" if p < 1e-6 else number(float(f"{p:.2g}"))
+
+
 def listing(items: Iterable[str], last: str = "and") -> str:
     """Return `a, b and c`."""
     *head, tail = tuple(items) or ("",)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assay.kernel.family import Model, Predictions
+from assay.kernel.family import Model, Predictions, Rows
 from assay.records.snapshot import Problem
 
 
@@ -50,8 +50,21 @@ def blended(members: Sequence[tuple[Model, float]], frame: pl.DataFrame) -> Pred
     return Predictions(values, answers[0][0].classes)
 
 
+def evenly(models: Sequence[Model]) -> list[tuple[Model, float]]:
+    """Return the models as members of equal weight."""
+    return [(model, 1 / len(models)) for model in models]
+
+
 def equal(one: Model, other: Model, frame: pl.DataFrame) -> bool:
     """Return True where both answer with the same finite numbers."""
     values = one.predict(frame).values
     same = np.array_equal(values, other.predict(frame).values)
     return same and bool(np.isfinite(values).all())
+
+
+def spoilt(rows: Rows, seed: int) -> Rows:
+    """Return other rows of the same form: order, pairing with the target, and cells changed."""
+    mixed = np.random.default_rng(seed).permutation(rows.frame.height)
+    cells = (pl.col(name).shuffle(seed=i) for i, name in enumerate(rows.frame.columns))
+    frame = rows.frame.with_columns(cells)[mixed]
+    return Rows(frame, rows.truth[::-1].copy())

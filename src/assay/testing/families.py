@@ -24,9 +24,9 @@ from assay.records.audit import Finding
 from assay.records.base import digest, from_json, to_json
 from assay.records.fitted import Candidate, Field, Operating, Pool
 from assay.records.report import Examination
-from assay.records.snapshot import Column, DataSnapshot, Problem
+from assay.records.snapshot import COLUMN_TYPES, Column, DataSnapshot, Problem
 from assay.records.spec import ProjectSpec
-from assay.testing.answers import answered, blended, cells_of, difference, equal
+from assay.testing.answers import answered, blended, cells_of, difference, equal, evenly, spoilt
 
 TOLERANCE = 1e-7
 """Largest difference between trained and exported model, relative to numbers above 1."""
@@ -112,14 +112,6 @@ def rows_of(table: pl.DataFrame, problem: Problem) -> Rows:
     return Rows(frame, labels.to_numpy())
 
 
-def spoilt(rows: Rows) -> Rows:
-    """Return other rows of the same form: order, pairing with the target, and cells changed."""
-    mixed = np.random.default_rng(SEED).permutation(rows.frame.height)
-    cells = (pl.col(name).shuffle(seed=i) for i, name in enumerate(rows.frame.columns))
-    frame = rows.frame.with_columns(cells)[mixed]
-    return Rows(frame, rows.truth[::-1].copy())
-
-
 class FamilyContract:
     """Checks of `kernel.family.Family`; give `family`, `spec`, `snapshot` and `table`.
 
@@ -179,7 +171,7 @@ class FamilyContract:
         """Return the equal blend of all models, exported and loaded."""
         if not case.family.capabilities.exportable:
             pytest.skip("this family says that it cannot be exported")
-        return _exported(case, _blend(models), loader)
+        return _exported(case, evenly(models), loader)
 
     def test_keeps_the_protocol(self, family: Family) -> None:
         """The id is well-formed; every method is there with the right argument names."""
@@ -254,7 +246,7 @@ class FamilyContract:
         A model that stopped after n rounds equals one fitted for n rounds without them.
         """
         for model in models:
-            misled = case.fit(model.candidate, spoilt(case.valid))
+            misled = case.fit(model.candidate, spoilt(case.valid, SEED))
             for seen in (model, misled):
                 alone = case.fit(model.candidate, None, seen.rounds)
                 assert equal(seen, alone, case.valid.frame), model.candidate.name
@@ -275,6 +267,15 @@ class FamilyContract:
         assert any(column.null_count() > 0 for column in frame)
         assert frame.equals(case.nasty(), null_equal=True)
 
+    def test_says_what_monitoring_looks_at(self, case: Case) -> None:
+        """Columns of known types, a row for each row, and each row by itself."""
+        fields, watched = case.family.profile_for_watch(case.inputs, case.valid.frame)
+        assert [field.name for field in fields] == watched.columns
+        assert {field.type for field in fields} <= {*COLUMN_TYPES, "vector"}
+        same, some = case.family.profile_for_watch(case.inputs, case.valid.frame[3:9])
+        assert same == fields
+        assert some.equals(watched[3:9], null_equal=True)
+
     def test_export_answers_as_trained(
         self, case: Case, models: list[Model], loader: PredictorLoader
     ) -> None:
@@ -282,7 +283,7 @@ class FamilyContract:
         if not case.family.capabilities.exportable:
             pytest.skip("this family says that it cannot be exported")
         code = case.problem.positive_code if case.problem.positive is not None else None
-        for members in [*([(model, 1.0)] for model in models), _blend(models)]:
+        for members in [*([(model, 1.0)] for model in models), evenly(models)]:
             name = " + ".join(model.candidate.name for model, _ in members)
             predictor = _exported(case, members, loader)
             for frame in (case.valid.frame, case.nasty().select(case.problem.features)):
@@ -298,9 +299,9 @@ class FamilyContract:
         if not case.family.capabilities.exportable:
             pytest.skip("this family says that it cannot be exported")
         files, signature = case.family.export(
-            _blend(models), Pool(), Operating(), case.problem, case.inputs
+            evenly(models), Pool(), Operating(), case.problem, case.inputs
         )
-        again = case.family.export(_blend(models), Pool(), Operating(), case.problem, case.inputs)
+        again = case.family.export(evenly(models), Pool(), Operating(), case.problem, case.inputs)
         assert (files, signature) == again
         assert files
         assert signature.inputs == case.inputs
@@ -375,7 +376,7 @@ class FamilyContract:
 
     def test_explains(self, case: Case, models: list[Model], predictor: Predictor) -> None:
         """Explanations are examinations with plain finite data, twice the same."""
-        members = _blend(models)
+        members = evenly(models)
 
         def explain() -> tuple[Examination, ...]:
             return case.family.explain(
@@ -389,10 +390,6 @@ class FamilyContract:
             assert from_json(to_json(examination), Examination) == examination
             assert examination.reading
         assert [digest(one) for one in found] == [digest(one) for one in explain()]
-
-
-def _blend(models: list[Model]) -> list[tuple[Model, float]]:
-    return [(model, 1 / len(models)) for model in models]
 
 
 def _exported(case: Case, members: list[tuple[Model, float]], loader: PredictorLoader) -> Predictor:

@@ -128,6 +128,12 @@ class Tabular:
         """Return importance, contributions, dependence, and single answers explained."""
         return explain(problem, predictor, models, rows, train, seed)
 
+    def profile_for_watch(
+        self, inputs: Sequence[Field], frame: pl.DataFrame
+    ) -> tuple[tuple[Field, ...], pl.DataFrame]:
+        """Return the rows themselves: their columns are what monitoring knows."""
+        return tuple(inputs), frame
+
     def default_gates(self, problem: Problem) -> tuple[GateSpec, ...]:
         """Propose to beat the baseline, and a modest floor."""
         floors = {
