@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PATHS := src tests docs examples benchmarks
 # These use all processors, or look at the clock; all others run side by side.
-ALONE := tests/browser tests/lifecycle tests/serving tests/unit/loadgen
+ALONE := tests/browser tests/lifecycle tests/serving tests/watching tests/unit/loadgen
 JUDGEMENT := leaks labels coverage slices fairness cost
 
 .DEFAULT_GOAL := help

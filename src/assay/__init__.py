@@ -25,6 +25,7 @@ _PUBLIC = {
     "rollback": "assay.lifecycle.models:rollback",
     "history": "assay.lifecycle.models:history",
     "verify": "assay.lifecycle.verify:verify",
+    "judge": "assay.lifecycle.watching.judge:judge",
     "AssayError": "assay.errors:AssayError",
 }
 """Public names, loaded on first use so that `import assay` stays light."""

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from assay.errors import UsageError
 from assay.kernel.store import get_record
-from assay.lifecycle.pitfalls import judged
+from assay.lifecycle.pitfalls import judged, readings
 from assay.records.audit import Audit
 from assay.records.base import AnyRecord
 from assay.records.decision import Decision
 from assay.records.engine import Engine
 from assay.records.event import Event
 from assay.records.fitted import Fitted, Leaderboard, Members
-from assay.records.package import Package
+from assay.records.package import ModelVersion, Package
 from assay.records.report import Report
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
 from assay.records.spec import ProjectSpec
 from assay.records.split import Split
 from assay.registry.fold import fold as fold_registry
-from assay.report.view import RunView, StageTime
+from assay.report.view import Reading, RunView, StageTime
 from assay.stores.workspace import Workspace
 
 STARTED, RESUMED, FINISHED, FAILED = "run.started", "run.resumed", "run.finished", "run.failed"
@@ -102,8 +102,47 @@ def sealed_at(events: Iterable[Event], seal: str) -> str:
     return next((e.at for e in events if e.kind == SEALED and e.subject == seal), "")
 
 
-def view(workspace: Workspace, entry: RunEntry) -> RunView:
-    """Gather the records of a run; raises UsageError when it did not get as far as its audit."""
+class Told(Protocol):
+    """What the ledger tells of a run beside the run's own events."""
+
+    def sealed_at(self, seal: str) -> str:
+        """Return when a seal was first made, "" when it was not."""
+        ...
+
+    def readings(self, test: str) -> tuple[Reading, ...]:
+        """Return every reading of these test rows by any run, oldest first."""
+        ...
+
+    def version_of(self, package: str) -> ModelVersion | None:
+        """Return the version that a package became, None when it became none."""
+        ...
+
+
+class FromEvents:
+    """`Told` by reading all events once."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = list(events)
+
+    def sealed_at(self, seal: str) -> str:
+        """Look for the event of the seal."""
+        return sealed_at(self._events, seal)
+
+    def readings(self, test: str) -> tuple[Reading, ...]:
+        """Look for the readings."""
+        return readings(self._events, test)
+
+    def version_of(self, package: str) -> ModelVersion | None:
+        """Fold the registry."""
+        listed = fold_registry(self._events).listing()
+        return next((version for version in listed if version.package == package), None)
+
+
+def view(workspace: Workspace, entry: RunEntry, told: Told | None = None) -> RunView:
+    """Gather the records of a run; without `told` the whole ledger is read for it.
+
+    Raises UsageError when it did not get as far as its audit.
+    """
     records = {**entry.given, **entry.data.get("records", {})}
     if "audit" not in records:
         raise UsageError(
@@ -119,10 +158,11 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
     def may(name: str, kind: type[AnyRecord]) -> AnyRecord | None:
         return must(name, kind) if name in records else None
 
-    events = list(workspace.ledger.read())
+    told = told or FromEvents(workspace.ledger.read())
     package = may("package", Package)
     engine = must("engine", Engine)
     report = may("evaluate", Report)
+    read = told.readings(report.test) if report else ()
     found = RunView(
         run=entry.run,
         project=get_record(workspace.store, entry.spec, ProjectSpec),
@@ -132,11 +172,11 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
         audit=must("audit", Audit),
         seal=must("seal", Seal),
         seal_digest=records["seal"],
-        sealed_at=sealed_at(events, records["seal"]),
+        sealed_at=told.sealed_at(records["seal"]),
         started_at=entry.started_at,
         seconds=entry.seconds,
         stages=tuple(StageTime(*stage) for stage in entry.data.get("stages", [])),
-        test_reads=test_reads(events, report.test) if report else 0,
+        test_reads=len(read),
         actor=entry.actor,
         leaderboard=may("search", Leaderboard),
         members=may("members", Members),
@@ -144,10 +184,7 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
         report=report,
         decision=may("judge", Decision),
         package=package,
-        version=next(
-            (v for v in fold_registry(events).listing() if package and v.package == package.digest),
-            None,
-        ),
+        version=told.version_of(package.digest) if package else None,
         halted=entry.data.get("halted"),
         reason=entry.reason,
         versions=(
@@ -156,7 +193,7 @@ def view(workspace: Workspace, entry: RunEntry) -> RunView:
             *sorted(engine.libraries.items()),
         ),
     )
-    return judged(found, events)
+    return judged(found, read)
 
 
 def used(events: Iterable[Event], run: str) -> float:
@@ -176,8 +213,3 @@ def used(events: Iterable[Event], run: str) -> float:
             total, began = 0.0, None
         last = now
     return total + ((last - began).total_seconds() if began and last else 0.0)
-
-
-def test_reads(events: Iterable[Event], test: str) -> int:
-    """Return how often these test rows were read, by any run under any seal."""
-    return sum(e.kind == "test.read" and e.data["test"] == test for e in events)

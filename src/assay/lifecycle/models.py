@@ -9,7 +9,7 @@ from typing import Any
 from assay.errors import UsageError
 from assay.lifecycle.releasing.kept import require_kept
 from assay.lifecycle.releasing.release import abort
-from assay.lifecycle.releasing.releases import Releases
+from assay.lifecycle.releasing.releases import Releases, starting
 from assay.lifecycle.result import plain
 from assay.lifecycle.serving.live import spells
 from assay.package.manifest import read_files
@@ -38,24 +38,28 @@ def promote(reference: str, reason: str = "", *, store: Where = None) -> ModelVe
     version = fold(events).resolve(reference)
     require_kept(events, version, reason)
     read_files(workspace.root / "packages" / version.package)
-    return change.promote(workspace.context(), reference, reason)
+    with workspace.lock(starting(version.name), lambda _: None):
+        return change.promote(workspace.context(), reference, reason)
 
 
-def rollback(name: str, reason: str = "", *, store: Where = None) -> ModelVersion:
+def rollback(
+    name: str, reason: str = "", *, store: Where = None, by_hand: bool = True
+) -> ModelVersion:
     """Make the version that was live before the champion again, once its package is verified.
 
-    While a release is going on that is the one live beside it: the release is aborted.
+    While a release is going on that is the one live beside it: the release is aborted. `by_hand`
+    says that a person asks for it, and not a verdict.
     """
     workspace = find_workspace(store)
     events = list(workspace.ledger.read())
     registry = fold(events)
     if Releases(events).on(name) is not None:
-        abort(name, reason, store=store)
+        abort(name, reason, store=store, by_hand=by_hand)
         return registry.resolve(name)
     before = registry.previous(registry.resolve(_bare(name)).name)
     if before is not None:
         read_files(workspace.root / "packages" / registry.versions[name][before - 1].package)
-    return change.rollback(workspace.context(), name, reason)
+    return change.rollback(workspace.context(), name, reason, by_hand=by_hand)
 
 
 def history(name: str, at: str = "", *, store: Where = None) -> dict[str, Any]:

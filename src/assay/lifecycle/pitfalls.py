@@ -36,9 +36,8 @@ LEAKS: tuple[tuple[str, str, str], ...] = (
 """Lines of the checklist: an id, what should hold, and the findings that say otherwise."""
 
 
-def judged(view: RunView, events: Iterable[Event]) -> RunView:
+def judged(view: RunView, read: tuple[Reading, ...]) -> RunView:
     """Return the view with the readings of its test rows, its pitfalls and its checklist."""
-    read = readings(events, view.report.test) if view.report else ()
     seen = replace(view, readings=read, checklist=checklist(view, read))
     return replace(seen, pitfalls=pitfalls(seen))
 

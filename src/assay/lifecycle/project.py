@@ -28,7 +28,15 @@ from assay.records.base import Record, digest
 from assay.records.engine import Engine
 from assay.records.seal import Seal
 from assay.records.snapshot import DataSnapshot, Problem
-from assay.records.spec import GateSpec, ProjectSpec, ReleaseSection, ServeSection, SplitSection
+from assay.records.spec import (
+    GateSpec,
+    ProjectSpec,
+    ReleaseSection,
+    RetrainSection,
+    ServeSection,
+    SplitSection,
+    WatchSection,
+)
 from assay.spec.load import load as load_spec
 from assay.spec.toml import render
 
@@ -79,10 +87,16 @@ def prepare(project: Path, overrides: Sequence[str], context: Context) -> Prepar
 
     Raises SpecError, DataError or Mistakes for what a person has to mend.
     """
+    return prepare_spec(read_spec(project, overrides, context), project.parent, context)
+
+
+def prepare_spec(spec: ProjectSpec, folder: Path, context: Context) -> Prepared:
+    """Read the data of a project file that was read before; `folder` is where its paths start.
+
+    Raises as `prepare` does.
+    """
     start = time.perf_counter()
-    spec = read_spec(project, overrides, context)
     _check_gates(spec)
-    folder = project.parent
     context.notify(Note("data", f"reading {spec.data.source or 'the query'}"))
     snapshot = attempt(
         lambda: ingest(
@@ -247,5 +261,13 @@ def installed(name: str) -> str:
 
 
 def _of_the_run(spec: ProjectSpec) -> ProjectSpec:
-    """Return what decides a run: how its model is served and released later does not."""
-    return msgspec.structs.replace(spec, choices=(), serve=ServeSection(), release=ReleaseSection())
+    """Return what decides a run: how its model is served, released and watched later does not."""
+    return msgspec.structs.replace(
+        spec,
+        choices=(),
+        serve=ServeSection(),
+        release=ReleaseSection(),
+        watch=WatchSection(),
+        retrain=RetrainSection(),
+        alerts=(),
+    )

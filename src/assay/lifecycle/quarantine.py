@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.evaluate.intervals import estimates
 from assay.kernel.family import Predictions
 from assay.kernel.stage import Context, Inputs, Note, take
 from assay.lifecycle.material import Material
 from assay.lifecycle.search.fold import fit_rows
 from assay.metrics import get
+from assay.metrics.intervals.estimates import estimates
 from assay.records.audit import Audit
 from assay.records.report import Estimate
 from assay.records.snapshot import DataSnapshot, Problem

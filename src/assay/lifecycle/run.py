@@ -78,14 +78,32 @@ def run(
         prepared = prepare(file, overrides, context)
         if quarantine:
             prepared = _without_suspects(prepared, file, overrides, context)
-        context.run = prepared.run
-        entry = history.runs(workspace.ledger.read()).get(prepared.run)
-        if entry is None or not _whole(entry, context):
-            _go(prepared, entry, context, start)
-            entry = history.runs(workspace.ledger.read())[prepared.run]
-        else:
-            notify(Note("cached", f"{entry.run} is {entry.status} already: nothing has changed"))
-        return RunResult(workspace, entry, history.view(workspace, entry))
+        return _carried(prepared, workspace, context, start, by_release=_by_release(prepared))
+
+
+def run_again(prepared: Prepared, workspace: Workspace, context: Context) -> RunResult:
+    """Carry what a retraining prepared to its end, or resume it.
+
+    The model is registered, and never made the champion: how it compares with what is live decides
+    that. Raises as `run` does.
+    """
+    with workspace.session():
+        return _carried(prepared, workspace, context, time.monotonic(), by_release=True)
+
+
+def _carried(
+    prepared: Prepared, workspace: Workspace, context: Context, start: float, *, by_release: bool
+) -> RunResult:
+    """Start, resume, or find a run; `start` is when reading began."""
+    context.run = prepared.run
+    entry = history.runs(workspace.ledger.read()).get(prepared.run)
+    if entry is None or not _whole(entry, context):
+        _go(prepared, entry, context, start, by_release=by_release)
+        entry = history.runs(workspace.ledger.read())[prepared.run]
+    else:
+        said = f"{entry.run} is {entry.status} already: nothing has changed"
+        context.notify(Note("cached", said))
+    return RunResult(workspace, entry, history.view(workspace, entry))
 
 
 def _without_suspects(
@@ -165,7 +183,14 @@ def choose_executor(snapshot: DataSnapshot, budget: BudgetSection) -> Executor:
     return LocalProcesses(workers, threads=1)
 
 
-def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, start: float) -> None:
+def _go(
+    prepared: Prepared,
+    entry: history.RunEntry | None,
+    context: Context,
+    start: float,
+    *,
+    by_release: bool,
+) -> None:
     """Start or resume, run the stages, and write how it ended; `start` is when reading began."""
     reading = time.monotonic() - start
     budget = prepared.spec.budget
@@ -203,7 +228,7 @@ def _go(prepared: Prepared, entry: history.RunEntry | None, context: Context, st
         raise
     finally:
         context.executor.stop()
-    conclude(progress, context, time.monotonic() - start, reading, by_release=_by_release(prepared))
+    conclude(progress, context, time.monotonic() - start, reading, by_release=by_release)
 
 
 def _by_release(prepared: Prepared) -> bool:

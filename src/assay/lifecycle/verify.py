@@ -171,7 +171,8 @@ def _repeat(workspace: Workspace, entry: history.RunEntry, notify: Notify) -> di
     snapshot = take(given, "snapshot", DataSnapshot)
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as folder:
         again = open_workspace(folder)
-        _copy(snapshot.table, workspace.store, again.store)
+        for table in snapshot.blobs():
+            _copy(table, workspace.store, again.store)
         put_record(again.store, board)
         context = Context(
             again.store,

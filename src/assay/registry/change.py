@@ -75,8 +75,8 @@ def follow(context: Context, reference: str, reason: str) -> None:
     _move(context, version, reason, version.verdict)
 
 
-def rollback(context: Context, name: str, reason: str) -> ModelVersion:
-    """Make the version that was live before the champion again.
+def rollback(context: Context, name: str, reason: str, *, by_hand: bool = True) -> ModelVersion:
+    """Make the version that was live before the champion again; `by_hand` where a person asks.
 
     Raises:
         UsageError: no such model, or nothing was live before.
@@ -94,7 +94,7 @@ def rollback(context: Context, name: str, reason: str) -> ModelVersion:
         )
     version = registry.versions[current.name][before - 1]
     why = reason.strip() or f"rolled back from version {current.version}"
-    _move(context, version, why, version.verdict, by_hand=True)
+    _move(context, version, why, version.verdict, by_hand=by_hand)
     return fold(context.ledger.read()).resolve(current.name)
 
 

@@ -250,7 +250,7 @@ def test_readings_are_those_of_the_same_rows() -> None:
     ]
     view = binary_view()
     assert view.report is not None
-    assert judged(replace(view, report=change(view.report, test="t")), events).readings == found
+    assert judged(replace(view, report=change(view.report, test="t")), found).readings == found
 
 
 def test_summary() -> None:

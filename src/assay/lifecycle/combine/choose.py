@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from assay.evaluate.linear import linear
 from assay.kernel.family import Predictions
 from assay.lifecycle.combine.greedy import picked, shares, unlike
 from assay.lifecycle.combine.objective import (
@@ -29,6 +28,7 @@ from assay.lifecycle.combine.objective import (
 from assay.lifecycle.combine.stack import sharpness, stacked
 from assay.metrics import Metric, get
 from assay.metrics.base import Truth
+from assay.metrics.intervals.linear import linear
 from assay.metrics.pool import pool
 from assay.metrics.weighted import Floats, Rows
 from assay.records.fitted import Pool

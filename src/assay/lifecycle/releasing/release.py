@@ -22,6 +22,7 @@ from assay.lifecycle.releasing.releases import (
     Release,
     Releases,
     acting,
+    starting,
 )
 from assay.lifecycle.serving.live import spells
 from assay.lifecycle.serving.settings import settings_of
@@ -79,11 +80,13 @@ def start(
     *,
     store: Where = None,
     wait: Callable[[str], None] = lambda _: None,
+    by_hand: bool = True,
 ) -> Standing:
     """Release `NAME@VERSION` as its project file and `overrides` (`release.KEY=VALUE`) say.
 
     It is written to the ledger, and carried out by the server that answers with the model. The
-    strategy `direct` makes it the champion at once.
+    strategy `direct` makes it the champion at once. `by_hand` says that a person asks for it, and
+    not a retraining.
 
     Raises:
         Refused: its gates did not accept it, or it broke them under load, and no reason is given;
@@ -93,7 +96,7 @@ def start(
     """
     workspace = find_workspace(store)
     name = reference.partition("@")[0]
-    with workspace.lock(f"release-start-{name}", wait):
+    with workspace.lock(starting(name), wait):
         events = list(workspace.ledger.read())
         registry = fold(events)
         candidate, control = _versions(registry, reference, reason)
@@ -102,7 +105,7 @@ def start(
         section = _section(events, candidate, overrides)
         for version in (candidate, control):
             read_files(workspace.root / "packages" / version.package)
-        _begin(workspace.context(), candidate, control, section, reason.strip())
+        _begin(workspace.context(), candidate, control, section, reason.strip(), by_hand=by_hand)
     return status(name, store=store)
 
 
@@ -116,10 +119,10 @@ def status(name: str, *, store: Where = None) -> Standing:
     return Standing(release, kept or {}, tuple(spell.url for spell in live))
 
 
-def abort(name: str, reason: str = "", *, store: Where = None) -> Standing:
+def abort(name: str, reason: str = "", *, store: Where = None, by_hand: bool = True) -> Standing:
     """End the release that is on: the version that was live before has every request again.
 
-    Raises UsageError where none is on.
+    `by_hand` says that a person asks for it, and not a verdict. Raises UsageError where none is on.
     """
     workspace = find_workspace(store)
     with workspace.lock(acting(name), lambda _: None):
@@ -132,8 +135,9 @@ def abort(name: str, reason: str = "", *, store: Where = None) -> Standing:
                 hint=f"assay release {name}@VERSION",
             )
         context = workspace.context()
-        why = f"aborted by {context.actor}: {reason.strip() or 'no reason given'}"
-        _decided(context, release, ABORTED, why, by_hand=True)
+        who = context.actor if by_hand else "a verdict"
+        why = f"aborted by {who}: {reason.strip() or 'no reason given'}"
+        _decided(context, release, ABORTED, why, by_hand=by_hand)
     return status(name, store=store)
 
 
@@ -224,6 +228,8 @@ def _begin(
     control: ModelVersion,
     section: ReleaseSection,
     reason: str,
+    *,
+    by_hand: bool,
 ) -> None:
     arms = {
         role: msgspec.to_builtins(Arm(version=v.version, package=v.package))
@@ -232,7 +238,7 @@ def _begin(
     event = context.append(
         STARTED,
         candidate.name,
-        agency="user",
+        agency="user" if by_hand else "default",
         parents=(candidate.package, control.package),
         release=secrets.token_hex(6),
         salt=secrets.token_hex(8),

@@ -25,6 +25,11 @@ def acting(model: str) -> str:
     return f"release-act-{model}"
 
 
+def starting(model: str) -> str:
+    """Return the lock to hold while a release begins, or a version is made live without one."""
+    return f"release-start-{model}"
+
+
 @dataclass(frozen=True)
 class Release:
     """One release of a version: what was asked for, the stage it is at, and how it ended.

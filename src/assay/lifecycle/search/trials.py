@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import DataError
-from assay.evaluate.intervals import estimates
 from assay.kernel.family import Predictions
 from assay.kernel.store import Store
 from assay.lifecycle.material import Material, read_array, write_array
 from assay.lifecycle.search.plan import Plan, Slot
 from assay.metrics import get
+from assay.metrics.intervals.estimates import estimates
 from assay.records.fitted import Candidate, FoldFit, Trial
 
 Floats = NDArray[np.float64]

@@ -33,6 +33,7 @@ from assay.serve.processes.sockets import bind, is_loopback, url_of
 from assay.serve.processes.supervisor import Supervisor
 from assay.serve.processes.worker import Equipment, work
 from assay.serve.say import say
+from assay.serve.tracing.route import Tracing
 from assay.stores.workspace import Workspace, find_workspace
 
 
@@ -47,6 +48,7 @@ class Options:
     log: bool = True
     allow_code: bool = False
     overrides: tuple[str, ...] = ()
+    trace: Tracing | None = None
 
 
 def serve(references: Sequence[str], options: Options, *, store: str | Path | None = None) -> None:
@@ -83,6 +85,7 @@ def serve(references: Sequence[str], options: Options, *, store: str | Path | No
         tokens=tokens,
         tls=options.tls,
         log=workspace.folder(LOG) if options.log else None,
+        trace=options.trace,
     )
     journal = Journal(workspace.context())
     journal.start(url, workers, following.models)

@@ -1,0 +1,1 @@
+"""Incidents: what a verdict shows, what may be behind it, and what is done about it."""

@@ -1,0 +1,1 @@
+"""A new model of fresh labelled rows, when a verdict asks for one."""

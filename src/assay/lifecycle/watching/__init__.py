@@ -1,0 +1,1 @@
+"""A live model watched: windows, verdicts, and what is done about them."""
