@@ -252,9 +252,13 @@ Start = Callable[..., Serving]
 def launch(shop: Shop, *words: object, env: dict[str, str] | None = None) -> Serving:
     """Start `assay serve` on a free port, unless the words name one; do not wait."""
     port = [] if "--port" in words else ["--port", "0"]
-    command = ["serve", *map(str, words), *port, "--store", str(shop.store)]
+    return start("serve", *words, *port, "--store", shop.store, env=env)
+
+
+def start(*words: object, env: dict[str, str] | None = None) -> Serving:
+    """Start a command that says `ready URL` on standard error; do not wait."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "assay.cli.main", *command],
+        [sys.executable, "-m", "assay.cli.main", *map(str, words)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from assay.cli.command import Command
 from assay.errors import UsageError
@@ -22,6 +23,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="(default: one a core)")
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="the chain, as PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, as PEM")
+    parser.add_argument("--trace", default="", metavar="URL", help="send spans of requests to "
+        "this OpenTelemetry collector, such as http://localhost:4318")  # fmt: skip
+    parser.add_argument("--trace-share", type=float, default=0.01, metavar="P", help="the share of "
+        "requests with a span, where their caller does not say (default: 0.01)")  # fmt: skip
     parser.add_argument("--no-log", action="store_true", help="write no log of predictions")
     parser.add_argument(
         "--allow-code", action="store_true", help="let the packages' own Python run"
@@ -44,6 +49,9 @@ def _run(args: argparse.Namespace) -> tuple[int, Any]:
         log=not args.no_log,
         allow_code=args.allow_code,
         overrides=tuple(args.overrides),
+        trace=load("assay.serve.tracing.route:Tracing")(args.trace, args.trace_share)
+        if args.trace
+        else None,
     )
     load("assay.lifecycle.serving.server:serve")(args.models, options, store=args.store)
     return 0, {"models": args.models}
@@ -61,6 +69,21 @@ def _check(args: argparse.Namespace) -> None:
             raise UsageError(
                 "SERVE-NUMBER", f"{flag} is a number from 0 to {most:,}", where=flag, got=value
             )
+    if args.trace and urlsplit(args.trace).scheme not in ("http", "https"):
+        raise UsageError(
+            "SERVE-TRACE",
+            "traces go to an address with http:// or https://",
+            where="--trace",
+            allowed=["http://HOST:4318"],
+            hint="OTLP over HTTP; a key of the collector belongs into $OTEL_EXPORTER_OTLP_HEADERS",
+        )
+    if not 0.0 <= args.trace_share <= 1.0:
+        raise UsageError(
+            "SERVE-NUMBER",
+            "--trace-share is a number from 0 to 1",
+            where="--trace-share",
+            got=args.trace_share,
+        )
 
 
 COMMAND = Command(
@@ -75,6 +98,7 @@ examples:
   assay serve churn@2 --port 9000 --workers 2
   assay serve churn fraud --host 0.0.0.0 --tls-cert chain.pem --tls-key key.pem
   assay serve churn --set serve.slo=20ms --set serve.unseen=error
+  assay serve churn --trace http://localhost:4318 --trace-share 0.05
 """,
     configure=_configure,
     run=_run,

@@ -16,8 +16,8 @@ from assay.errors import UsageError
 from assay.serve.http.message import Request
 from assay.serve.problems import Rejected
 
-SCOPES = ("predict", "feedback", "admin")
-"""What a token may be for; `admin` includes the others."""
+SCOPES = ("predict", "feedback", "read", "admin")
+"""What a token may be for; `read` is for the page of a store, `admin` includes the others."""
 
 FILE = "tokens.toml"
 

@@ -6,7 +6,7 @@ A server may go on writing and merging meanwhile. What is torn or foreign is ski
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,8 +67,9 @@ def read_from(
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return predictions that a reader with this cursor has not seen, and the cursor after them.
 
-    It stops after the file in which `rows` is reached, so that memory is bounded: read on until
-    no rows come. Over all calls each row comes once, also while its file is merged.
+    Older rows come before newer ones, but for what workers wrote at about the same time. It stops
+    after the file in which `rows` is reached, so that memory is bounded: read on until no rows
+    come. Over all calls each row comes once, also while its file is merged.
     """
     return _news(log_of(folder, model), PREDICTED, cursor or {}, rows)
 
@@ -121,10 +122,14 @@ def _news(
 
 @dataclass(frozen=True)
 class _Run:
-    """Small files of one stream that follow each other: one of them, or a slice of a segment."""
+    """Small files of one stream that follow each other: one of them, or a slice of a segment.
+
+    `begun` is about when its first row was answered, in microseconds since 1970.
+    """
 
     stream: str
     last: int
+    begun: float
     path: Path
     offset: int = 0
     rows: int | None = None
@@ -140,17 +145,18 @@ def _unseen(
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     units = _settled(shelf)
     segments = shelf.merged()
-    covered = {cover.name for segment in segments for cover in segment.covers}
-    runs = [run for segment in segments for run in _runs(segment, cursor)]
+    runs = [run for segment in segments for run in _runs(segment, cursor, most)]
     runs += [
-        _Run(unit.stream, unit.number, shelf.open / unit.name)
+        _Run(unit.stream, unit.number, path.stat().st_mtime * 1e6, path)
         for unit in units
-        if unit.name not in covered and unit.number > cursor.get(unit.stream, -1)
+        if unit.number > cursor.get(unit.stream, -1)
+        and not any(unit.name in segment.names for segment in segments)
+        for path in [shelf.open / unit.name]
     ]
-    known = {unit.stream for unit in units} | {_stream(name) for name in covered}
+    known = {unit.stream for unit in units}.union(*(segment.lasts for segment in segments))
     after = {stream: number for stream, number in cursor.items() if stream in known}
     tables, count = [_empty(schema)], 0
-    for run in sorted(runs, key=lambda run: (run.stream, run.last)):
+    for run in _in_time(runs):
         table = run.read()
         after[run.stream] = run.last
         if table is not None:
@@ -161,23 +167,39 @@ def _unseen(
     return pl.concat(tables, how="diagonal_relaxed"), after
 
 
-def _runs(segment: Segment, cursor: Cursor) -> Iterator[_Run]:
-    """Yield the slices of a segment, a stream each, that a reader has not seen."""
+def _in_time(runs: list[_Run]) -> list[_Run]:
+    """Return runs in about the order of their rows' times, those of a stream in their own order."""
+    latest: dict[str, float] = {}
+    ordered = []
+    for run in sorted(runs, key=lambda run: (run.stream, run.last)):
+        latest[run.stream] = max(latest.get(run.stream, 0.0), run.begun)
+        ordered.append((latest[run.stream], run.stream, run.last, run))
+    return [run for *_, run in sorted(ordered, key=lambda item: item[:3])]
+
+
+def _runs(segment: Segment, cursor: Cursor, most: int) -> list[_Run]:
+    """Return slices of a segment that a reader has not seen: of one stream, of about `most` rows.
+
+    A segment holds a stream's files side by side, each stream over about the whole of its time.
+    """
+    if all(cursor.get(stream, -1) >= last for stream, last in segment.lasts.items()):
+        return []
     offset = 0
-    streams: dict[str, _Run] = {}
+    streams: dict[str, list[_Run]] = {}
     for name, rows in segment.covers:
         unit = unit_of(name)
         if unit is not None and unit.number > cursor.get(unit.stream, -1):
-            begun = streams.get(unit.stream, _Run(unit.stream, 0, segment.path, offset, 0))
-            total = (begun.rows or 0) + rows  # a segment holds a stream's files side by side
-            streams[unit.stream] = replace(begun, last=unit.number, rows=total)
+            pieces = streams.setdefault(unit.stream, [])
+            if not pieces or (pieces[-1].rows or 0) >= most:
+                pieces.append(_Run(unit.stream, 0, segment.first, segment.path, offset, 0))
+            total = (pieces[-1].rows or 0) + rows
+            pieces[-1] = replace(pieces[-1], last=unit.number, rows=total)
         offset += rows
-    yield from streams.values()
-
-
-def _stream(name: str) -> str:
-    unit = unit_of(name)
-    return unit.stream if unit else ""
+    return [
+        replace(run, begun=segment.first + (segment.last - segment.first) * place / len(pieces))
+        for pieces in streams.values()
+        for place, run in enumerate(pieces)
+    ]
 
 
 def _settled(shelf: Shelf) -> list[Unit]:

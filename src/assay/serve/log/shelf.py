@@ -15,9 +15,10 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +71,19 @@ class Segment:
     last: int
     covers: tuple[Cover, ...]
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Return the names of the small files that it covers."""
+        return frozenset(cover.name for cover in self.covers)
+
+    @cached_property
+    def lasts(self) -> Mapping[str, int]:
+        """Return for each stream the number of its last small file that it covers."""
+        found: dict[str, int] = {}
+        for unit in filter(None, map(unit_of, self.names)):
+            found[unit.stream] = max(unit.number, found.get(unit.stream, -1))
+        return found
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -104,20 +118,9 @@ class Shelf:
 
     def _merged(self) -> Iterator[Segment]:
         for name in _names(self.segments):
-            path, match = self.segments / name, _SEGMENT.fullmatch(name)
-            if match is None:
-                skipped(path, "it is no file of the log")
-                continue
-            try:
-                text = pl.read_parquet_metadata(path)[COVERS]
-                covers = msgspec.json.decode(text, type=tuple[Cover, ...])
-            except FileNotFoundError:  # retention took it in the meantime
-                continue
-            except (*UNREADABLE, KeyError, msgspec.DecodeError) as error:
-                skipped(path, f"it is torn or no segment: {first_line(error)}")
-                continue
-            version, first, last = map(int, match.groups())
-            yield Segment(path, version, first, last, covers)
+            segment = segment_at(self.segments / name)
+            if segment is not None:
+                yield segment
 
 
 class Stream:
@@ -155,6 +158,33 @@ def unit_of(name: str) -> Unit | None:
     """Return the small file of this name, None where it is none."""
     match = _UNIT.fullmatch(name)
     return Unit(match[1], int(match[3]), int(match[2])) if match else None
+
+
+def segment_at(path: Path) -> Segment | None:
+    """Return the segment in a file, of which the metadata is read; None where it is none or gone.
+
+    One that is torn or foreign is told of by a `LogWarning`.
+    """
+    if _SEGMENT.fullmatch(path.name) is None:
+        skipped(path, "it is no file of the log")
+        return None
+    try:
+        return _segment(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:  # retention took it in the meantime
+        return None
+    except (*UNREADABLE, KeyError, msgspec.DecodeError) as error:
+        skipped(path, f"it is torn or no segment: {first_line(error)}")
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _segment(path: Path, _written: int) -> Segment:
+    """Return the segment in a file; a watcher asks twice a second, and none ever changes."""
+    text = pl.read_parquet_metadata(path)[COVERS]
+    covers = msgspec.json.decode(text, type=tuple[Cover, ...])
+    match = _SEGMENT.fullmatch(path.name)
+    version, first, last = map(int, match.groups() if match else ())
+    return Segment(path, version, first, last, covers)
 
 
 def segment_name(version: int, first: int, last: int) -> str:

@@ -19,10 +19,12 @@ from pathlib import Path
 import uvloop
 
 from assay.errors import AssayError
+from assay.kernel.loader import load
 from assay.serve.access import Tokens
 from assay.serve.app import App
 from assay.serve.http.limits import Limits
 from assay.serve.http.listen import Listener, listen
+from assay.serve.http.message import Route
 from assay.serve.http.tls import context, renew
 from assay.serve.lane import Lane
 from assay.serve.log.writer import PredictionLog, on_loop
@@ -48,6 +50,7 @@ from assay.serve.processes.control import (
 from assay.serve.say import say
 from assay.serve.servable import Loader
 from assay.serve.state import State
+from assay.serve.tracing.route import Traced, Tracing
 
 LOOK = 1.0
 """Seconds between two looks at what a gauge shows."""
@@ -63,7 +66,8 @@ class Equipment:
     """What every worker is given before the fork.
 
     `log` is the folder of the prediction logs, None
-    where nothing is written; `tls` are the files of certificate and key.
+    where nothing is written; `tls` are the files of certificate and key; `trace` says where spans
+    of requests go, if anywhere.
     """
 
     load: Loader
@@ -72,6 +76,7 @@ class Equipment:
     tokens: Tokens
     tls: tuple[Path, Path] | None = None
     log: Path | None = None
+    trace: Tracing | None = None
 
 
 def work(
@@ -147,7 +152,11 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         self._end = loop.create_future()
-        self._app = App(self.state)
+        self._app: Route = App(self.state)
+        exporter = None
+        if self._kit.trace is not None:
+            exporter = load("assay.serve.tracing.export:Exporter")(self._kit.trace.url, self._place)
+            self._app = Traced(self._app, exporter, self._kit.trace.share)
         if first:
             await self._listen()
         loop.add_signal_handler(signal.SIGTERM, self._finish, ALONE)
@@ -160,6 +169,8 @@ class Worker:
             await self._listener.drain(seconds)
         if self._log is not None:
             self._log.close()
+        if exporter is not None:
+            exporter.close()
 
     async def _listen(self) -> None:
         if self._listener is None:

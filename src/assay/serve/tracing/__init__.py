@@ -1,0 +1,1 @@
+"""Traces of requests, where somebody asks for them."""
