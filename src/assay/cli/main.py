@@ -33,16 +33,24 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("assay.cli.serve:COMMAND", "answer requests over HTTP with one or more models"),
     "token": ("assay.cli.token:COMMAND", "make, list and revoke the tokens of a store's servers"),
     "load-test": ("assay.cli.load_test:COMMAND", "how fast a served model answers under load"),
+    "watch": ("assay.cli.watch:COMMAND", "compare what a live model is asked with its profile"),
     "drill": ("assay.cli.drill:COMMAND", "put a fault into a running server and see it recover"),
     "log": ("assay.cli.log:COMMAND", "what was asked and answered, and what was true"),
+    "incidents": (
+        "assay.cli.incidents:COMMAND",
+        "what went wrong with live models, and what was done",
+    ),
+    "alerts": ("assay.cli.alerts:COMMAND", "what is wrong now, who was told, and how it is told"),
+    "ui": ("assay.cli.ui:COMMAND", "the web page of a store: what is live, how it does, and why"),
     "verify": ("assay.cli.verify:COMMAND", "check digests, the chain, and the numbers themselves"),
 }
 """Command → where it is, and its line in the help."""
 
 EXIT_CODES = """\
 exit codes: 0 accepted or done, 1 a fault of Assay, 2 wrong use (file, flag, data),
-            3 rejected by a gate, stopped by the audit, or refused, 4 inconclusive,
-            5 tampered, 130 interrupted (the same command resumes)"""
+            3 rejected by a gate, stopped by the audit, or refused (watch: not steady),
+            4 inconclusive (watch: unknown), 5 tampered,
+            130 interrupted (the same command resumes)"""
 
 EXAMPLES = """\
 examples:

@@ -1,0 +1,1 @@
+"""Pictures as SVG, coloured by the style sheet."""

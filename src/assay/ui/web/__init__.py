@@ -1,0 +1,1 @@
+"""Requests: routes, access, sessions, and what waits for news."""
