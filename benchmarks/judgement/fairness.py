@@ -22,7 +22,6 @@ from assay.data.catalogue import get
 from assay.evaluate.answers.rules import Rule
 from assay.evaluate.fairness.groups import DEFINITIONS, differences, grouping
 from assay.evaluate.fairness.mitigation import TOLERANCE, group_thresholds
-from assay.evaluate.linear import critical, wilson
 from assay.kernel.family import Predictions, Rows
 from assay.kernel.plugins import load_family
 from assay.lifecycle.combine import combine
@@ -32,6 +31,7 @@ from assay.lifecycle.search.fold import fit_rows
 from assay.lifecycle.weigh import row_weights
 from assay.lifecycle.workshop import MORE_ROWS
 from assay.metrics import get as get_metric
+from assay.metrics.intervals.linear import critical, wilson
 from assay.metrics.operate import operate
 from assay.metrics.pool import pool
 from assay.records.fitted import Candidate, Pool
