@@ -49,8 +49,10 @@ def test_it_gets_the_notice_on_its_input_and_in_its_environment(tmp_path):
     }
 
 
-def test_one_that_reads_nothing_is_fine():
-    deliver("command:true", notice(alerts=notice().alerts * 20_000), ENVIRON)
+def test_one_that_reads_nothing_is_fine(tmp_path: Path):
+    mark = tmp_path / "ran"
+    deliver(f"command:touch {mark}", notice(alerts=notice().alerts * 20_000), ENVIRON)
+    assert mark.exists()
 
 
 def test_one_that_fails_says_why_without_its_words():

@@ -133,7 +133,7 @@ def _plain(value: object) -> Any:
         return buffer.getvalue()
     if isinstance(value, np.floating | np.integer):
         return value.item()
-    raise NotImplementedError(type(value))
+    raise TypeError(f"the state of a watch holds no {type(value).__name__}")
 
 
 def _made(kind: Any, value: Any) -> Any:
@@ -142,7 +142,7 @@ def _made(kind: Any, value: Any) -> Any:
     if np.ndarray in (kind, get_origin(kind)) and isinstance(value, Mapping):
         found = np.frombuffer(value["data"], dtype=np.dtype(value["dtype"]))
         return found.reshape(value["shape"]).copy()
-    raise NotImplementedError(kind)
+    raise TypeError(f"this is no {kind}")  # a damaged file, which is set aside
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
